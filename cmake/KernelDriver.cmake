@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+# wnbd_add_driver(NAME SOURCES... ) makes NAME.sys, a kernel image: native subsystem, no C library,
+# its own entry point, sections that memory integrity accepts. LIBRARIES are import libraries.
+function(wnbd_add_driver name)
+  cmake_parse_arguments(ARG "" "ENTRY" "SOURCES;LIBRARIES;DEFINITIONS" ${ARGN})
+  if(NOT ARG_ENTRY)
+    set(ARG_ENTRY DriverEntry)
+  endif()
+  add_library(${name} SHARED ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".sys")
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/ddk ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/core)
+  target_include_directories(${name} SYSTEM PRIVATE /usr/x86_64-w64-mingw32/include/ddk)
+  target_compile_definitions(${name} PRIVATE _KERNEL_MODE=1 ${ARG_DEFINITIONS})
+  target_compile_options(${name} PRIVATE -ffreestanding -fno-stack-protector -mno-red-zone -mno-stack-arg-probe
+    -fno-strict-aliasing -Wframe-larger-than=1024)
+  target_link_options(${name} PRIVATE -nostdlib -Wl,--subsystem,native -Wl,--entry,${ARG_ENTRY}
+    -Wl,--image-base,0x140000000 -Wl,--dynamicbase -Wl,--nxcompat -Wl,--no-seh)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} ntoskrnl hal)
+endfunction()

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+# Warnings are errors everywhere; the portable core is held to the letter of C11.
+add_compile_options(-Wall -Wextra -Werror -Wvla -Wshadow -Wmissing-prototypes -Wstrict-prototypes)
+set(WNBD_CORE_OPTIONS -pedantic-errors -Wconversion)
