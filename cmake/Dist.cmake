@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+# What goes where: component `dist` is what ships, component `testbed` the Windows half of the test bed.
+# tools/build installs them into build/dist and build/testbed.
+
+# Installs an image with its PDB.
+function(wnbd_install_image target component)
+  install(FILES $<TARGET_FILE:${target}> DESTINATION . COMPONENT ${component})
+  install(FILES $<PATH:REPLACE_EXTENSION,LAST_ONLY,$<TARGET_FILE:${target}>,.pdb> DESTINATION . COMPONENT ${component})
+endfunction()
+
+# Everything that runs of a directory of the test bed.
+function(wnbd_install_testbed directory)
+  get_property(targets DIRECTORY ${directory} PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target IN LISTS targets)
+    get_target_property(kind ${target} TYPE)
+    if(kind MATCHES "^(EXECUTABLE|SHARED_LIBRARY|MODULE_LIBRARY)$")
+      wnbd_install_image(${target} testbed)
+    endif()
+  endforeach()
+  file(GLOB infs CONFIGURE_DEPENDS ${directory}/*.inf)
+  if(infs)
+    install(FILES ${infs} DESTINATION . COMPONENT testbed)
+  endif()
+endfunction()
+
+if(TARGET wnbd)
+  wnbd_add_version_resource(wnbd wnbd.sys DRIVER "WNBD virtual storage miniport driver")
+  wnbd_install_image(wnbd dist)
+endif()
+if(TARGET libwnbd)
+  wnbd_add_version_resource(libwnbd libwnbd.dll DLL "WNBD client library")
+  wnbd_install_image(libwnbd dist)
+  install(FILES $<TARGET_LINKER_FILE:libwnbd> DESTINATION . RENAME libwnbd.a COMPONENT dist)
+endif()
+if(TARGET wnbd-client)
+  wnbd_add_version_resource(wnbd-client wnbd-client.exe APP "WNBD command line client")
+  wnbd_install_image(wnbd-client dist)
+endif()
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/ DESTINATION include COMPONENT dist FILES_MATCHING PATTERN "*.h")
+foreach(dir testbed/storport testbed/disk testbed/wine)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${dir}/CMakeLists.txt)
+    wnbd_install_testbed(${CMAKE_SOURCE_DIR}/${dir})
+  endif()
+endforeach()
