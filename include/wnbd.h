@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * WNBD: the library (libwnbd.dll), in C and in C++.
+ *
+ * A disk is made in one of two ways. An NBD disk is served by the driver,
+ * which connects to the NBD server itself: WnbdCreateNbd, or WnbdCreate with
+ * Flags.UseKernelNbd, and the disk outlives the program. A disk of the
+ * program's own is served by callbacks: WnbdCreate with a WNBD_INTERFACE,
+ * WnbdStartDispatcher, and WnbdSendResponse for each request.
+ *
+ * Rules for all functions, unless a function says otherwise
+ *  - The result is a Win32 error code, 0 (ERROR_SUCCESS) after success.
+ *    Nothing throws; GetLastError is not part of the interface.
+ *  - Strings are UTF-8 and terminated. Pointers are required unless marked
+ *    "may be NULL"; memory belongs to the caller and is not kept.
+ *  - Every function checks its arguments: ERROR_INVALID_PARAMETER.
+ *  - Functions that talk to the driver need administrator's rights:
+ *    ERROR_OPEN_FAILED if the driver isn't installed or may not be opened, and
+ *    the log says which.
+ *  - Functions may be called from any thread, at the same time. A disk
+ *    (PWNBD_DISK) may be used from several threads; WnbdClose must be the last.
+ *  - Memory that runs out is ERROR_OUTOFMEMORY here,
+ *    ERROR_NO_SYSTEM_RESOURCES in the driver.
+ *
+ * The Ioctl functions send one command over an adapter handle of
+ * WnbdOpenAdapter. With Overlapped NULL they wait for the answer. Otherwise
+ * they may return ERROR_IO_PENDING; the buffers and the OVERLAPPED must then
+ * stay until GetOverlappedResult says that it is done.
+ */
+#pragma once
+
+#include <windows.h>
+#include <cfgmgr32.h>
+#include <setupapi.h>
+#include "wnbd_ioctl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Threads of a dispatcher. */
+#define WNBD_MIN_DISPATCHER_THREAD_COUNT 1
+#define WNBD_MAX_DISPATCHER_THREAD_COUNT 255
+
+/* Longest log message, bytes with terminator; longer ones are cut. */
+#define WNBD_LOG_MESSAGE_MAX_SIZE 4096
+
+/* Soft removal: how long Windows may refuse, and the pause between attempts, milliseconds. */
+#define WNBD_DEFAULT_RM_TIMEOUT_MS 30000
+#define WNBD_DEFAULT_RM_RETRY_INTERVAL_MS 2000
+
+/* The oldest Windows that WNBD runs on: Windows 10 1809, Windows Server 2019. */
+#define WNBD_REQ_WIN_VERSION_MAJOR 10
+#define WNBD_REQ_WIN_VERSION_MINOR 0
+#define WNBD_REQ_WIN_VERSION_BUILD 17763
+
+/* Importance of a log message; a level includes those above it. */
+typedef enum {
+    WnbdLogLevelCritical = 0,
+    WnbdLogLevelError = 1,
+    WnbdLogLevelWarning = 2,
+    WnbdLogLevelInfo = 3,
+    WnbdLogLevelDebug = 4,
+    WnbdLogLevelTrace = 5
+} WnbdLogLevel;
+WNBD_ASSERT_SZ_EQ(WnbdLogLevel, 4);
+
+/* The name of a level, upper case; TRACE for a value that is none. Never NULL. */
+static inline const char *WnbdLogLevelToStr(WnbdLogLevel LogLevel)
+{
+    switch (LogLevel) {
+    case WnbdLogLevelCritical:
+        return "CRITICAL";
+    case WnbdLogLevelError:
+        return "ERROR";
+    case WnbdLogLevelWarning:
+        return "WARNING";
+    case WnbdLogLevelInfo:
+        return "INFO";
+    case WnbdLogLevelDebug:
+        return "DEBUG";
+    case WnbdLogLevelTrace:
+    default:
+        return "TRACE";
+    }
+}
+
+/*
+ * Takes a log message. The texts are terminated and valid during the call
+ * only; Message has no line end. Called from any thread that is in the
+ * library, several at once; it must not call the library.
+ */
+typedef VOID (*LogMessageFunc)(WnbdLogLevel LogLevel, const char *Message, const char *FileName, UINT32 Line,
+                               const char *FunctionName);
+
+typedef struct _WNBD_DISK WNBD_DISK, *PWNBD_DISK;
+
+/*
+ * The callbacks of a disk, one per kind of request. They run in the
+ * dispatcher's threads, several at once, and may answer (WnbdSendResponse with
+ * RequestHandle) before they return or later, from any thread, in any order.
+ * Addresses and counts are in logical blocks, inside the disk.
+ */
+
+/*
+ * Read: Buffer has room for BlockCount blocks (at most
+ * WNBD_DEFAULT_MAX_TRANSFER_LENGTH bytes). Write: Buffer holds the data.
+ * Buffer belongs to the dispatcher's thread and is valid until the callback
+ * returns. ForceUnitAccess: a write is on stable storage before the answer.
+ */
+typedef VOID (*ReadFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, PVOID Buffer, UINT64 BlockAddress, UINT32 BlockCount,
+                         BOOLEAN ForceUnitAccess);
+typedef VOID (*WriteFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, PVOID Buffer, UINT64 BlockAddress, UINT32 BlockCount,
+                          BOOLEAN ForceUnitAccess);
+/* Everything answered before is on stable storage before this is answered. BlockCount 0: to the end. */
+typedef VOID (*FlushFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, UINT64 BlockAddress, UINT32 BlockCount);
+/* Descriptors has Count ranges that aren't needed any more; valid until the callback returns. */
+typedef VOID (*UnmapFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, PWNBD_UNMAP_DESCRIPTOR Descriptors, UINT32 Count);
+/* SPC, PERSISTENT RESERVE IN: the answer's data is the parameter data. */
+typedef VOID (*PersistResInFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, UINT8 ServiceAction);
+/* SPC, PERSISTENT RESERVE OUT: Buffer has ParameterListLength bytes, valid until the callback returns. */
+typedef VOID (*PersistResOutFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, UINT8 ServiceAction, UINT8 Scope, UINT8 Type,
+                                  PVOID Buffer, UINT32 ParameterListLength);
+
+/* The callbacks of a disk. One that is NULL: the disk doesn't have that ability. */
+typedef struct _WNBD_INTERFACE {
+    ReadFunc Read;
+    WriteFunc Write;
+    FlushFunc Flush;
+    UnmapFunc Unmap;
+    PersistResInFunc PersistResIn;
+    PersistResOutFunc PersistResOut;
+    VOID *Reserved[13];
+} WNBD_INTERFACE, *PWNBD_INTERFACE;
+WNBD_ASSERT_SZ_EQ(WNBD_INTERFACE, 152);
+WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Write, 8);
+WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Flush, 16);
+WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Unmap, 24);
+WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, PersistResIn, 32);
+WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, PersistResOut, 40);
+WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Reserved, 48);
+
+/* The library's counters of a disk that this process serves, since WnbdCreate. */
+typedef struct _WNBD_USR_STATS {
+    UINT64 TotalReceivedRequests;    /* from the driver */
+    UINT64 TotalSubmittedRequests;   /* given to a callback */
+    UINT64 TotalReceivedReplies;     /* answers given to the library */
+    UINT64 UnsubmittedRequests;      /* now: received, not yet given to a callback */
+    UINT64 PendingSubmittedRequests; /* now: given to a callback, not yet answered */
+    UINT64 PendingReplies;           /* now: answers on their way to the driver */
+    UINT64 ReadErrors;               /* answers with a status other than success, by kind */
+    UINT64 WriteErrors;
+    UINT64 FlushErrors;
+    UINT64 UnmapErrors;
+    UINT64 InvalidRequests; /* refused by the library */
+    UINT64 TotalRWRequests;
+    UINT64 TotalReadBlocks;
+    UINT64 TotalWrittenBlocks;
+    UINT64 PersistResInErrors;
+    UINT64 PersistResOutErrors;
+    BYTE Reserved[128];
+} WNBD_USR_STATS, *PWNBD_USR_STATS;
+WNBD_ASSERT_SZ_EQ(WNBD_USR_STATS, 256);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalSubmittedRequests, 8);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalReceivedReplies, 16);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, UnsubmittedRequests, 24);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PendingSubmittedRequests, 32);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PendingReplies, 40);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, ReadErrors, 48);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, WriteErrors, 56);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, FlushErrors, 64);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, UnmapErrors, 72);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, InvalidRequests, 80);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalRWRequests, 88);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalReadBlocks, 96);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalWrittenBlocks, 104);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PersistResInErrors, 112);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PersistResOutErrors, 120);
+WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, Reserved, 128);
+
+/* A disk of this process, made by WnbdCreate. The members are the library's; read them with its functions. */
+struct _WNBD_DISK {
+    HANDLE Handle; /* of the adapter */
+    PVOID Context; /* the caller's, see WnbdGetUserContext */
+    WNBD_PROPERTIES Properties;
+    WNBD_CONNECTION_INFO ConnectionInfo;
+    const WNBD_INTERFACE *Interface;
+    BOOLEAN Stopping;
+    BOOLEAN Stopped;
+    BOOLEAN Started;
+    HANDLE *DispatcherThreads;
+    UINT32 DispatcherThreadsCount;
+    WNBD_USR_STATS Stats;
+};
+WNBD_ASSERT_SZ_EQ(WNBD_DISK, 3704);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Context, 8);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Properties, 16);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, ConnectionInfo, 1384);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Interface, 3416);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Stopping, 3424);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Stopped, 3425);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Started, 3426);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, DispatcherThreads, 3432);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, DispatcherThreadsCount, 3440);
+WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Stats, 3448);
+
+/* How a disk is removed; all 0 is a soft removal without fallback that waits for ever. */
+typedef struct {
+    UINT32 HardRemove : 1;         /* at once, without asking Windows: open files lose what isn't written */
+    UINT32 HardRemoveFallback : 1; /* hard, if the soft removal fails or takes too long */
+    UINT32 Reserved : 30;
+} WNBD_REMOVE_FLAGS, *PWNBD_REMOVE_FLAGS;
+WNBD_ASSERT_SZ_EQ(WNBD_REMOVE_FLAGS, 4);
+
+typedef struct {
+    WNBD_REMOVE_FLAGS Flags;
+    DWORD SoftRemoveTimeoutMs;       /* give up when Windows has refused for so long; 0: never */
+    DWORD SoftRemoveRetryIntervalMs; /* pause between attempts */
+    BYTE Reserved[64];
+} WNBD_REMOVE_OPTIONS, *PWNBD_REMOVE_OPTIONS;
+WNBD_ASSERT_SZ_EQ(WNBD_REMOVE_OPTIONS, 76);
+WNBD_ASSERT_OFFSET_EQ(WNBD_REMOVE_OPTIONS, SoftRemoveTimeoutMs, 4);
+WNBD_ASSERT_OFFSET_EQ(WNBD_REMOVE_OPTIONS, SoftRemoveRetryIntervalMs, 8);
+WNBD_ASSERT_OFFSET_EQ(WNBD_REMOVE_OPTIONS, Reserved, 12);
+
+/* ---- Making and removing disks ---- */
+
+/*
+ * Makes a disk and returns its handle in *PDisk, which WnbdClose frees.
+ *
+ * With Properties->Flags.UseKernelNbd the driver serves it: Interface may be
+ * NULL, no dispatcher is needed, and the disk stays when the handle is closed.
+ * Otherwise Interface, which must stay valid until WnbdClose, serves it.
+ * Context is for WnbdGetUserContext.
+ *
+ * ERROR_ALREADY_EXISTS: there is a disk of that name.
+ * ERROR_SHUTDOWN_IN_PROGRESS: the adapter takes no new disks.
+ * Other errors of NBD disks: see WNBD_CREATE_RESULT; the log has the text.
+ * ERROR_NOT_SUPPORTED: this library or driver doesn't serve that kind of disk.
+ */
+DWORD WnbdCreate(const PWNBD_PROPERTIES Properties, const PWNBD_INTERFACE Interface, PVOID Context, PWNBD_DISK *PDisk);
+
+/*
+ * Makes an NBD disk that the driver serves; sets Flags.UseKernelNbd itself.
+ * Returns the outcome. *Result is filled in either case: ConnectionInfo after
+ * success, Message with the cause of a failure, or with a warning.
+ * An addition to the published interface.
+ */
+DWORD WnbdCreateNbd(const PWNBD_PROPERTIES Properties, PWNBD_CREATE_RESULT Result);
+
+/* Export names of an NBD server: Names has Count elements. */
+typedef struct {
+    UINT32 Count;
+    UINT32 Reserved;
+    CHAR Names[1][WNBD_MAX_NAME_LENGTH];
+} WNBD_EXPORT_LIST, *PWNBD_EXPORT_LIST;
+WNBD_ASSERT_SZ_EQ(WNBD_EXPORT_LIST, 264);
+WNBD_ASSERT_OFFSET_EQ(WNBD_EXPORT_LIST, Names, 8);
+
+/*
+ * Asks an NBD server, from this process, which exports it offers. PortNumber 0
+ * is 10809. TimeoutMs limits the whole conversation, milliseconds; 0 is
+ * WNBD_DEFAULT_RM_TIMEOUT_MS. Needs neither driver nor rights.
+ *
+ * *BufferSize: in, bytes at List, which may be NULL if it is 0; out, bytes
+ * needed for the whole list. As many names as fit are stored; a buffer that is
+ * too small is no error. Servers change: allow for more at the second call.
+ *
+ * ERROR_NOT_SUPPORTED: the server doesn't list its exports. Connection errors
+ * as in WNBD_CREATE_RESULT. An addition to the published interface.
+ */
+DWORD WnbdListExports(const char *Hostname, UINT32 PortNumber, DWORD TimeoutMs, PWNBD_EXPORT_LIST List,
+                      PDWORD BufferSize);
+
+/*
+ * Makes a disk on an NBD export (Flags.UseUserspaceNbd), serves it from this
+ * process and returns when it was unmapped.
+ */
+DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties);
+
+/*
+ * Removes a disk. RemoveOptions may be NULL: soft, WNBD_DEFAULT_RM_TIMEOUT_MS
+ * and WNBD_DEFAULT_RM_RETRY_INTERVAL_MS, with hard removal as fallback.
+ * The handle must still be closed (WnbdClose).
+ *
+ * A soft removal asks Windows, so that file systems flush and programs with
+ * open files can object. The log (debug) names what objects.
+ * ERROR_FILE_NOT_FOUND: no such disk. ERROR_TIMEOUT: Windows refused until the
+ * timeout. ERROR_REMOVE_FAILED: it failed for another reason. In these two
+ * cases the disk is still there.
+ */
+DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions);
+/* The same for any disk, by its name. */
+DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions);
+
+/* Removes all disks, hard. Goes on after a failure and returns the first one. */
+DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle);
+
+/*
+ * Changes the size of a disk, in logical blocks; Windows notices by itself.
+ * For disks of this process. Shrinking loses what was there.
+ */
+DWORD WnbdSetDiskSize(PWNBD_DISK Disk, UINT64 BlockCount);
+
+/*
+ * Frees a disk's handle, after WnbdRemove and, if it was started, after
+ * WnbdWaitDispatcher. Disk may be NULL. No other call may use it any more.
+ */
+VOID WnbdClose(PWNBD_DISK Disk);
+
+/* ---- Looking at disks ---- */
+
+/*
+ * All disks, with DiskNumber and PNPDeviceID as they are at this moment.
+ * *BufferSize: in, bytes at ConnectionList, which may be NULL if it is 0; out,
+ * bytes needed. A buffer that is too small is not an error: as many disks as fit
+ * are stored. Call twice, and once more if disks were made in between.
+ */
+DWORD WnbdList(PWNBD_CONNECTION_LIST ConnectionList, PDWORD BufferSize);
+
+/*
+ * One disk. DiskNumber is -1 and PNPDeviceID empty as long as Windows has not
+ * made the disk. ERROR_FILE_NOT_FOUND: no such disk.
+ */
+DWORD WnbdShow(const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo);
+
+/* The same by handle, as the driver answered when the disk was made; the driver is not asked. */
+DWORD WnbdGetConnectionInfo(PWNBD_DISK Disk, PWNBD_CONNECTION_INFO ConnectionInfo);
+
+/*
+ * Waits until Windows has made the disk and returns its number in *DiskNumber.
+ * ExpectMapped: a disk that the driver doesn't know is an error at once
+ * (ERROR_FILE_NOT_FOUND); otherwise it is waited for as well.
+ * TryOpen: the disk must also open, for reading and writing (a read-only disk: for reading).
+ * TimeoutMs: 0 tries once; INFINITE is possible. RetryIntervalMs: pause between
+ * attempts. ERROR_TIMEOUT.
+ */
+DWORD WnbdPollDiskNumber(const char *InstanceName, BOOLEAN ExpectMapped, BOOLEAN TryOpen, DWORD TimeoutMs,
+                         DWORD RetryIntervalMs, PDWORD DiskNumber);
+
+/* The library's counters of a disk of this process. */
+DWORD WnbdGetUserspaceStats(PWNBD_DISK Disk, PWNBD_USR_STATS Stats);
+
+/* The Context that was given to WnbdCreate. */
+DWORD WnbdGetUserContext(PWNBD_DISK Disk, PVOID *Context);
+
+/* The driver's counters of any disk. ERROR_FILE_NOT_FOUND: no such disk. */
+DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats);
+
+/* ---- Log and versions ---- */
+
+/* Where messages go from now on; NULL is stderr, as at the start. For the whole process. */
+VOID WnbdSetLogger(LogMessageFunc Logger);
+/* The least important level that is logged; WnbdLogLevelInfo at the start. For the whole process. */
+VOID WnbdSetLogLevel(WnbdLogLevel LogLevel);
+
+DWORD WnbdGetLibVersion(PWNBD_VERSION Version);
+DWORD WnbdGetDriverVersion(PWNBD_VERSION Version);
+
+/* ---- Serving a disk ---- */
+
+/*
+ * Fills a status: CHECK CONDITION with sense key and additional sense code of
+ * SPC, the qualifier 0. Everything else of *Status becomes 0. The Ex form also
+ * sets Information, for most errors the block address, and InformationValid.
+ */
+void WnbdSetSenseEx(PWNBD_STATUS Status, UINT8 SenseKey, UINT8 Asc, UINT64 Info);
+void WnbdSetSense(PWNBD_STATUS Status, UINT8 SenseKey, UINT8 Asc);
+
+/*
+ * Starts ThreadCount threads that fetch requests and call the callbacks.
+ * ERROR_INVALID_PARAMETER unless it is WNBD_MIN_ to
+ * WNBD_MAX_DISPATCHER_THREAD_COUNT. Once per disk.
+ */
+DWORD WnbdStartDispatcher(PWNBD_DISK Disk, DWORD ThreadCount);
+
+/*
+ * Removes the disk as WnbdRemove does and tells the dispatcher to end. A soft
+ * removal lets requests finish. May be called from a callback; returns without
+ * waiting for the threads.
+ */
+DWORD WnbdStopDispatcher(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions);
+
+/* Waits until all threads of the dispatcher have ended, because the disk was removed. Not from a callback. */
+DWORD WnbdWaitDispatcher(PWNBD_DISK Disk);
+
+/*
+ * Answers a request, once. Response: RequestHandle and RequestType of the
+ * request, and its Status. DataBuffer, DataBufferSize: the data of a successful
+ * read (exactly BlockCount blocks) or PERSISTENT RESERVE IN; else NULL and 0.
+ * Any thread. ERROR_INVALID_PARAMETER: an answer that doesn't fit its request.
+ */
+DWORD WnbdSendResponse(PWNBD_DISK Disk, PWNBD_IO_RESPONSE Response, PVOID DataBuffer, UINT32 DataBufferSize);
+/* The same with an OVERLAPPED (may be NULL), as with the Ioctl functions. */
+DWORD WnbdSendResponseEx(PWNBD_DISK Disk, PWNBD_IO_RESPONSE Response, PVOID DataBuffer, UINT32 DataBufferSize,
+                         LPOVERLAPPED Overlapped);
+
+/* ---- The driver's options ---- */
+
+/*
+ * Names are compared without case; an unknown one is ERROR_FILE_NOT_FOUND.
+ * Persistent: the value that outlives a restart of the driver. Getting one that
+ * isn't set is ERROR_FILE_NOT_FOUND; setting and resetting change the present
+ * value as well. A WnbdOptWstr given for an option of another type is
+ * converted; ERROR_INVALID_PARAMETER if it can't be, or is out of range.
+ */
+DWORD WnbdGetDrvOpt(const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent);
+DWORD WnbdSetDrvOpt(const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent);
+DWORD WnbdResetDrvOpt(const char *Name, BOOLEAN Persistent);
+/* All options, or those with a persistent value. The buffer rule is WnbdList's. */
+DWORD WnbdListDrvOpt(PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Persistent);
+
+/* ---- The driver and its adapter ---- */
+
+/*
+ * Installs the driver from an .inf file (a path in the system's code page) and
+ * makes the adapter, or updates the one that exists. *RebootRequired, which
+ * may be NULL, says whether Windows wants a restart. A failed installation
+ * leaves no adapter behind. ERROR_FILE_NOT_FOUND: no such file.
+ */
+DWORD WnbdInstallDriver(CONST CHAR *FileName, PBOOL RebootRequired);
+
+/*
+ * Removes all disks (hard), all adapters and the driver package. Succeeds if
+ * there is nothing to remove. *RebootRequired, which may be NULL: something is
+ * in use and goes only with a restart.
+ */
+DWORD WnbdUninstallDriver(PBOOL RebootRequired);
+
+/*
+ * Restarts the adapter, so that options that are read at its start take
+ * effect. ERROR_BUSY: there are disks, or something has the adapter open. The
+ * Ex form tries again every RetryIntervalMs until TimeoutMs, milliseconds.
+ */
+DWORD WnbdResetAdapter(VOID);
+DWORD WnbdResetAdapterEx(DWORD TimeoutMs, DWORD RetryIntervalMs);
+
+/* Opens the adapter; CloseHandle closes it. The handle is for the Ioctl functions (FILE_FLAG_OVERLAPPED). */
+DWORD WnbdOpenAdapter(PHANDLE Handle);
+
+/* The adapter's device node. ERROR_OPEN_FAILED: there is none. */
+DWORD WnbdGetAdapterDevInst(PDEVINST DeviceInst);
+
+/* ---- One command each; see IOCTL_WNBD_* in wnbd_ioctl.h ---- */
+
+DWORD WnbdIoctlPing(HANDLE Adapter, LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlCreate(HANDLE Adapter, PWNBD_PROPERTIES Properties, PWNBD_CONNECTION_INFO ConnectionInfo,
+                      LPOVERLAPPED Overlapped);
+/*
+ * IOCTL_WNBD_CREATE_EX. Returns 0 if the driver answered; Result->Status is the
+ * outcome. An addition to the published interface.
+ */
+DWORD WnbdIoctlCreateEx(HANDLE Adapter, PWNBD_PROPERTIES Properties, PWNBD_CREATE_RESULT Result,
+                        LPOVERLAPPED Overlapped);
+/* RemoveOptions may be NULL. */
+DWORD WnbdIoctlRemove(HANDLE Adapter, const char *InstanceName, PWNBD_REMOVE_COMMAND_OPTIONS RemoveOptions,
+                      LPOVERLAPPED Overlapped);
+/*
+ * The buffer rule is WnbdList's. With an OVERLAPPED *BufferSize is not changed,
+ * ConnectionList is required, and its Count is the number of disks, even where
+ * fewer fit. DiskNumber and PNPDeviceID are whatever the driver knows.
+ */
+DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD BufferSize, LPOVERLAPPED Overlapped);
+/* DiskNumber and PNPDeviceID are whatever the driver knows. */
+DWORD WnbdIoctlShow(HANDLE Adapter, const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo,
+                    LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlStats(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS Stats, LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlReloadConfig(HANDLE Adapter, LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlVersion(HANDLE Adapter, PWNBD_VERSION Version, LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlGetDrvOpt(HANDLE Adapter, const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent,
+                         LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlSetDrvOpt(HANDLE Adapter, const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent,
+                         LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlResetDrvOpt(HANDLE Adapter, const char *Name, BOOLEAN Persistent, LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlListDrvOpt(HANDLE Adapter, PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Persistent,
+                          LPOVERLAPPED Overlapped);
+/* Waits for a request; DataBuffer gets a write's data. For the process that made the disk. */
+DWORD WnbdIoctlFetchRequest(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, PWNBD_IO_REQUEST Request, PVOID DataBuffer,
+                            UINT32 DataBufferSize, LPOVERLAPPED Overlapped);
+DWORD WnbdIoctlSetDiskSize(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, UINT64 BlockCount, LPOVERLAPPED Overlapped);
+/* For the process that made the disk. */
+DWORD WnbdIoctlSendResponse(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, PWNBD_IO_RESPONSE Response,
+                            PVOID DataBuffer, UINT32 DataBufferSize, LPOVERLAPPED Overlapped);
+/*
+ * How many requests Windows lets be in flight, per disk and per adapter.
+ * DiskHandle is a handle of the disk (\\.\PhysicalDriveN), not of the adapter.
+ */
+DWORD WnbdIoctlGetIOLimits(HANDLE DiskHandle, PDWORD LunMaxIoCount, PDWORD AdapterMaxIoCount, LPOVERLAPPED Overlapped);
+
+#ifdef __cplusplus
+}
+#endif
