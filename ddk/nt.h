@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The kernel's interface for a PE image: mingw-w64's ntifs.h and ntddk.h, with what has to be put right about them,
+ * and the exception guards. Driver sources include this file and never the system's headers themselves: the native
+ * test bed has an nt.h of its own earlier on the include path, which declares the same names for Linux.
+ *
+ * Guards: NT_TRY { ... } NT_EXCEPT { ... } NT_TRY_END. The handler runs when the guarded code raised an exception;
+ * NT_EXCEPTION_CODE() is its status there, and nowhere else. Under clang only what happens inside a called function
+ * is guarded, so the access that may fault lives in a function marked NT_NOINLINE of its own. Neither return, goto nor
+ * break may leave the guarded block. gcc has no structured exception handling: its image, which is compiled for a
+ * second opinion and not shipped, runs the block unguarded.
+ */
+#pragma once
+
+/* clang's intrin.h warns of 3DNow, which nobody asked for. */
+#define _MM3DNOW_H_INCLUDED
+#include <intrin.h>
+
+/*
+ * intrin.h declares these two as external inline functions and wdm.h defines them again as static ones; clang then
+ * emits an external definition into every object. Under another name wdm.h's are plain static functions.
+ */
+#define InterlockedBitTestAndSet WdmInterlockedBitTestAndSet
+#define InterlockedBitTestAndReset WdmInterlockedBitTestAndReset
+#include <ntifs.h>
+#include <ntddk.h>
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NT_NOINLINE __attribute__((noinline))
+
+#if defined(__clang__)
+#define NT_TRY __try {
+#define NT_EXCEPT                                                                                                      \
+    }                                                                                                                  \
+    __except (EXCEPTION_EXECUTE_HANDLER)                                                                               \
+    {
+#define NT_TRY_END }
+#define NT_EXCEPTION_CODE() ((NTSTATUS)GetExceptionCode())
+#else
+#define NT_TRY                                                                                                         \
+    {                                                                                                                  \
+        const NTSTATUS NtGuardStatus = STATUS_SUCCESS;                                                                 \
+        if (NtGuardStatus == STATUS_SUCCESS) {
+#define NT_EXCEPT                                                                                                      \
+    }                                                                                                                  \
+    else                                                                                                               \
+    {
+#define NT_TRY_END                                                                                                     \
+    }                                                                                                                  \
+    }
+#define NT_EXCEPTION_CODE() NtGuardStatus
+#endif
