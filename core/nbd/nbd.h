@@ -85,7 +85,7 @@ typedef enum {
 
 typedef struct {
     NBD_GOAL Goal;
-    const char *ExportName; /* UTF-8, copied; not terminated by the length below */
+    const char *ExportName;  /* UTF-8, copied; not terminated by the length below */
     size_t ExportNameLength; /* 0 (the server's default export) to NBD_EXPORT_NAME_MAX */
     /*
      * The disk's logical block size in bytes: 512 or 4096, or 0 to let the
@@ -98,8 +98,8 @@ typedef struct {
      * Size and flags of the export are then the caller's words.
      */
     bool SkipHandshake;
-    uint64_t SkippedSize;          /* bytes; used with SkipHandshake only */
-    uint16_t SkippedFlags;         /* NBD_FLAG_*; used with SkipHandshake only */
+    uint64_t SkippedSize;  /* bytes; used with SkipHandshake only */
+    uint16_t SkippedFlags; /* NBD_FLAG_*; used with SkipHandshake only */
 } NBD_CONFIG;
 
 /* What the server said about the export; valid from NBD_EVENT_CONNECTED on. */
@@ -143,7 +143,7 @@ typedef enum {
 typedef enum {
     NBD_EVENT_NONE,      /* the input was consumed, nothing to report */
     NBD_EVENT_LISTED,    /* one export of NBD_OPT_LIST: Name, Description */
-    NBD_EVENT_LIST_END,  /* the list is complete; phase is NBD_PHASE_DONE once the output is sent */
+    NBD_EVENT_LIST_END,  /* the list is complete: send the output, then close; phase is NBD_PHASE_DONE */
     NBD_EVENT_CONNECTED, /* transmission begins: Client->Export is filled */
     NBD_EVENT_REPLY,     /* a piece of a reply, or the whole of it */
     NBD_EVENT_FAILED     /* close the connection; Client->Failure and NbdFailureText say why */
@@ -156,66 +156,71 @@ typedef enum {
  */
 typedef struct {
     NBD_EVENT_TYPE Type;
-    uint64_t Cookie;        /* REPLY: as given to NbdRequest */
-    uint32_t Offset;        /* REPLY: place of Data inside the request's payload, bytes */
-    uint32_t Length;        /* REPLY: bytes at Data, 0 if none */
-    const uint8_t *Data;    /* REPLY: inside the input that was given; valid as long as that is */
-    bool Last;              /* REPLY: the request is finished */
-    NBD_ERROR Error;        /* REPLY with Last: the request's result */
-    const char *Name;       /* LISTED: UTF-8, terminated, valid until the next call */
+    uint64_t Cookie;         /* REPLY: as given to NbdRequest */
+    uint32_t Offset;         /* REPLY: place of Data inside the request's payload, bytes */
+    uint32_t Length;         /* REPLY: bytes at Data, 0 if none */
+    const uint8_t *Data;     /* REPLY: inside the input that was given; valid as long as that is */
+    bool Last;               /* REPLY: the request is finished */
+    NBD_ERROR Error;         /* REPLY with Last: the request's result */
+    const char *Name;        /* LISTED: UTF-8, terminated, valid until the next call */
     const char *Description; /* LISTED: the same; "" if none */
 } NBD_EVENT;
 
 /* What the engine knows of a request in flight; the memory is the caller's. */
 typedef struct {
-    uint64_t Cookie;  /* exact value that the reply must carry */
-    uint32_t Length;  /* payload expected by a READ, bytes */
-    uint8_t Command;  /* NBD_COMMAND */
+    uint64_t Cookie; /* exact value that the reply must carry */
+    uint32_t Length; /* payload expected by a READ, bytes */
+    uint8_t Command; /* NBD_COMMAND */
     bool InFlight;
 } NBD_SLOT;
 
-/* Largest option reply that is kept whole: an export name, its description, numbers. */
-#define NBD_OPTION_BUFFER 4096u
-/* Largest handshake message to the server. */
-#define NBD_OUTPUT_BUFFER 512u
+/* Largest option reply that is kept whole: an export's name and description of 4096 bytes each, and a length. */
+#define NBD_OPTION_BUFFER 8196u
+/* Largest amount of handshake bytes that can wait for NbdTakeOutput. */
+#define NBD_OUTPUT_BUFFER 640u
 
 /* An engine. Fields below the line are private to core/nbd. */
 typedef struct {
     NBD_PHASE Phase;
     NBD_FAILURE Failure;
-    uint32_t ServerError;  /* NBD_REP_ERR_* that ended the negotiation, or 0 */
+    uint32_t ServerError; /* NBD_REP_ERR_* that ended the negotiation, or 0 */
     NBD_EXPORT Export;
-    uint32_t InFlight;     /* requests without their last reply */
+    uint32_t InFlight; /* requests without their last reply */
 
     /* ---- private ---- */
-    uint8_t State;         /* NBD_STATE of states.h */
+    uint8_t State; /* NBD_STATE of states.h */
     NBD_GOAL Goal;
     uint32_t WantedBlockSize;
     uint16_t HandshakeFlags;
     uint16_t SlotCount;
     NBD_SLOT *Slots;
-    uint32_t Need;         /* bytes that the present state wants in Input before it acts */
-    uint32_t Have;         /* bytes gathered in Input */
-    uint32_t OptionType;   /* reply type of the option reply being read */
-    uint32_t OptionLength; /* bytes of it not yet consumed */
-    uint32_t ListedCount;
-    bool SawExportInfo;
-    uint16_t ReplySlot;    /* slot whose payload is being received */
-    uint32_t ReplyOffset;  /* payload bytes of it already reported */
+    uint32_t Need;        /* bytes of the message that the present state awaits */
+    uint32_t Have;        /* bytes of it gathered in Input */
+    uint32_t Remaining;   /* bytes that follow and are thrown away, or reported as payload */
+    uint32_t Option;      /* the option that the server has to answer */
+    uint32_t ReplyType;   /* of the option reply being read */
+    uint32_t ReplyLength; /* of its data, bytes */
+    uint32_t ReplyCount;  /* replies to the option so far */
+    bool SawExport;       /* Export has size and flags */
+    bool SawBlockSizes;   /* Export has the server's sizes of blocks */
+    uint16_t ReplySlot;   /* slot whose payload is being received */
     size_t ExportNameLength;
-    char ExportName[NBD_EXPORT_NAME_MAX + 1];
-    uint32_t OutputLength;
+    char ExportName[NBD_EXPORT_NAME_MAX];
+    uint32_t OutputLength; /* bytes in Output, */
+    uint32_t OutputTaken;  /* of which the caller has these already */
     uint8_t Output[NBD_OUTPUT_BUFFER];
     uint8_t Input[NBD_OPTION_BUFFER];
-    char ServerText[NBD_TEXT_MAX];
-    char Message[NBD_TEXT_MAX];
+    char ListedName[NBD_TEXT_MAX];
+    char ListedDescription[NBD_TEXT_MAX];
+    char Message[NBD_TEXT_MAX]; /* of NbdFailureText */
 } NBD_CLIENT;
 
 /*
  * Makes Client ready for a new connection. Slots (SlotCount of them, 1 to
  * 65535) is memory for the requests in flight; a request's slot is the low 16
- * bits of its cookie. With SkipHandshake the client is in transmission at
- * once: NBD_EVENT_CONNECTED does not come, Phase and Failure tell.
+ * bits of its cookie; with NBD_GOAL_LIST there may be none. With SkipHandshake
+ * the client is in transmission at once: NBD_EVENT_CONNECTED does not come,
+ * Phase and Failure tell.
  */
 void NbdInitialize(NBD_CLIENT *Client, const NBD_CONFIG *Config, NBD_SLOT *Slots, uint16_t SlotCount);
 
@@ -223,7 +228,8 @@ void NbdInitialize(NBD_CLIENT *Client, const NBD_CONFIG *Config, NBD_SLOT *Slots
  * Copies handshake bytes that must be sent now to Buffer (at most Size bytes)
  * and forgets them; returns their number, 0 if there are none. To be called
  * until it returns 0, after NbdReceive has consumed its input. A failed or
- * finished client may still have a farewell (NBD_OPT_ABORT) to send.
+ * finished client may still have a farewell (NBD_OPT_ABORT or NBD_CMD_DISC) to
+ * send before the connection is closed.
  */
 size_t NbdTakeOutput(NBD_CLIENT *Client, void *Buffer, size_t Size);
 
@@ -251,7 +257,12 @@ void NbdRequest(NBD_CLIENT *Client, uint64_t Cookie, NBD_COMMAND Command, uint16
 /* Encodes NBD_CMD_DISC into Wire: the last thing sent; Phase becomes NBD_PHASE_DONE. Transmission only. */
 void NbdDisconnect(NBD_CLIENT *Client, uint8_t Wire[NBD_REQUEST_SIZE]);
 
-/* Gives up a handshake politely: NBD_OPT_ABORT appears in the output where the protocol allows it. */
+/*
+ * Gives up a handshake: the phase becomes NBD_PHASE_DONE, and the caller closes
+ * the connection. NBD_OPT_ABORT appears in the output if the protocol allows it
+ * here, which it does not while the server owes an answer to an option. Does
+ * nothing in the other phases.
+ */
 void NbdAbort(NBD_CLIENT *Client);
 
 /*

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* Requests of the transmission phase (proto, "Request message" and "Request types"). */
+#include "nbd.h"
+
+#include <string.h>
+
+#include "../base/byte_order.h"
+#include "../base/checked.h"
+#include "../base/invariant.h"
+#include "engine.h"
+#include "wire.h"
+
+_Static_assert(sizeof(NBD_REQUEST) == NBD_REQUEST_SIZE, "public size of a request");
+
+static void NbdEncode(uint8_t *Wire, uint64_t Cookie, NBD_COMMAND Command, uint16_t Flags, uint64_t Offset,
+                      uint32_t Length)
+{
+    NBD_REQUEST *Request = (NBD_REQUEST *)Wire;
+
+    Be32Store(&Request->Magic, NBD_REQUEST_MAGIC);
+    Be16Store(&Request->Flags, Flags);
+    Be16Store(&Request->Type, (uint16_t)Command);
+    Be64Store(&Request->Cookie, Cookie);
+    Be64Store(&Request->Offset, Offset);
+    Be32Store(&Request->Length, Length);
+}
+
+/* The export's flags that a command with its flags needs; 0xFFFF if there is no such command. */
+static uint16_t NbdFlagsNeeded(NBD_COMMAND Command, uint16_t CommandFlags)
+{
+    uint32_t Needed;
+    uint32_t Allowed = NBD_CMD_FLAG_FUA;
+
+    switch (Command) {
+    case NBD_CMD_READ:
+        Needed = 0;
+        Allowed = 0;
+        break;
+    case NBD_CMD_WRITE:
+        Needed = 0;
+        break;
+    case NBD_CMD_FLUSH:
+        Needed = NBD_FLAG_SEND_FLUSH;
+        Allowed = 0;
+        break;
+    case NBD_CMD_TRIM:
+        Needed = NBD_FLAG_SEND_TRIM;
+        break;
+    case NBD_CMD_WRITE_ZEROES:
+        Needed = NBD_FLAG_SEND_WRITE_ZEROES;
+        Allowed |= NBD_CMD_FLAG_NO_HOLE;
+        break;
+    default:
+        return 0xFFFF;
+    }
+    if ((CommandFlags & ~Allowed) != 0) {
+        return 0xFFFF;
+    }
+    if ((CommandFlags & NBD_CMD_FLAG_FUA) != 0) {
+        Needed |= NBD_FLAG_SEND_FUA;
+    }
+    return (uint16_t)Needed;
+}
+
+/* Whether the caller kept NbdRequest's contract about the export. */
+static bool NbdIsAllowed(const NBD_EXPORT *Export, NBD_COMMAND Command, uint16_t CommandFlags, uint64_t Offset,
+                         uint32_t Length)
+{
+    uint16_t Needed = NbdFlagsNeeded(Command, CommandFlags);
+
+    if (Needed == 0xFFFF || (Export->Flags & Needed) != Needed) {
+        return false;
+    }
+    if (Command == NBD_CMD_FLUSH) {
+        return Offset == 0 && Length == 0;
+    }
+    if (Command != NBD_CMD_READ && (Export->Flags & NBD_FLAG_READ_ONLY) != 0) {
+        return false;
+    }
+    if ((Command == NBD_CMD_READ || Command == NBD_CMD_WRITE) && Length > Export->MaximumPayload) {
+        return false;
+    }
+    return Length > 0 && ((Offset | Length) & (Export->MinimumBlock - 1)) == 0 &&
+           CheckedRange(Offset, Length, Export->Size);
+}
+
+void NbdRequest(NBD_CLIENT *Client, uint64_t Cookie, NBD_COMMAND Command, uint16_t CommandFlags, uint64_t Offset,
+                uint32_t Length, uint8_t Wire[NBD_REQUEST_SIZE])
+{
+    uint16_t Index = (uint16_t)(Cookie & 0xFFFF);
+    NBD_SLOT *Slot;
+
+    INVARIANT(Client->Phase == NBD_PHASE_TRANSMISSION);
+    INVARIANT(Index < Client->SlotCount && !Client->Slots[Index].InFlight);
+    INVARIANT(NbdIsAllowed(&Client->Export, Command, CommandFlags, Offset, Length));
+    Slot = &Client->Slots[Index];
+    Slot->Cookie = Cookie;
+    Slot->Length = Length;
+    Slot->Command = (uint8_t)Command;
+    Slot->InFlight = true;
+    Client->InFlight++;
+    NbdEncode(Wire, Cookie, Command, CommandFlags, Offset, Length);
+}
+
+void NbdDisconnect(NBD_CLIENT *Client, uint8_t Wire[NBD_REQUEST_SIZE])
+{
+    INVARIANT(Client->Phase == NBD_PHASE_TRANSMISSION);
+    NbdEncode(Wire, 0, NBD_CMD_DISC, 0, 0, 0);
+    NbdEnterState(Client, NBD_STATE_DONE);
+}
+
+void NbdPutDisconnect(NBD_CLIENT *Client)
+{
+    uint8_t Wire[NBD_REQUEST_SIZE];
+
+    NbdEncode(Wire, 0, NBD_CMD_DISC, 0, 0, 0);
+    NbdPutOutput(Client, Wire, sizeof(Wire));
+}
