@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* Memory, lists, strings, interlocked operations, debug output. IRQL: any, unless said. */
+#pragma once
+
+#define RtlCopyMemory(Destination, Source, Length) memcpy((Destination), (Source), (Length))
+#define RtlMoveMemory(Destination, Source, Length) memmove((Destination), (Source), (Length))
+#define RtlZeroMemory(Destination, Length) memset((Destination), 0, (Length))
+#define RtlFillMemory(Destination, Length, Fill) memset((Destination), (Fill), (Length))
+#define RtlEqualMemory(A, B, Length) (memcmp((A), (B), (Length)) == 0)
+#define RtlSecureZeroMemory(Destination, Length) memset((Destination), 0, (Length))
+
+SIZE_T RtlCompareMemory(const VOID *A, const VOID *B, SIZE_T Length);
+
+#define RtlUshortByteSwap(Value) __builtin_bswap16(Value)
+#define RtlUlongByteSwap(Value) __builtin_bswap32(Value)
+#define RtlUlonglongByteSwap(Value) __builtin_bswap64(Value)
+
+/* ---- Doubly linked lists ---- */
+
+static inline VOID InitializeListHead(PLIST_ENTRY Head)
+{
+    Head->Flink = Head->Blink = Head;
+}
+
+static inline BOOLEAN IsListEmpty(const LIST_ENTRY *Head)
+{
+    return Head->Flink == Head;
+}
+
+static inline BOOLEAN RemoveEntryList(PLIST_ENTRY Entry)
+{
+    PLIST_ENTRY Next = Entry->Flink, Previous = Entry->Blink;
+    /* A list that is not one any more: fast fail FAST_FAIL_CORRUPT_LIST_ENTRY on Windows. */
+    NT_ASSERT(Next->Blink == Entry && Previous->Flink == Entry);
+    Previous->Flink = Next;
+    Next->Blink = Previous;
+    return Next == Previous;
+}
+
+static inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY Head)
+{
+    PLIST_ENTRY Entry = Head->Flink;
+    RemoveEntryList(Entry);
+    return Entry;
+}
+
+static inline PLIST_ENTRY RemoveTailList(PLIST_ENTRY Head)
+{
+    PLIST_ENTRY Entry = Head->Blink;
+    RemoveEntryList(Entry);
+    return Entry;
+}
+
+static inline VOID InsertTailList(PLIST_ENTRY Head, PLIST_ENTRY Entry)
+{
+    PLIST_ENTRY Last = Head->Blink;
+    NT_ASSERT(Last->Flink == Head);
+    Entry->Flink = Head;
+    Entry->Blink = Last;
+    Last->Flink = Entry;
+    Head->Blink = Entry;
+}
+
+static inline VOID InsertHeadList(PLIST_ENTRY Head, PLIST_ENTRY Entry)
+{
+    PLIST_ENTRY First = Head->Flink;
+    NT_ASSERT(First->Blink == Head);
+    Entry->Flink = First;
+    Entry->Blink = Head;
+    First->Blink = Entry;
+    Head->Flink = Entry;
+}
+
+/* ---- Interlocked operations: full barriers, as on Windows ---- */
+
+#define InterlockedIncrement(Target) __atomic_add_fetch((Target), 1, __ATOMIC_SEQ_CST)
+#define InterlockedDecrement(Target) __atomic_sub_fetch((Target), 1, __ATOMIC_SEQ_CST)
+#define InterlockedExchange(Target, Value) __atomic_exchange_n((Target), (Value), __ATOMIC_SEQ_CST)
+#define InterlockedExchangeAdd(Target, Value) __atomic_fetch_add((Target), (Value), __ATOMIC_SEQ_CST)
+#define InterlockedAdd(Target, Value) __atomic_add_fetch((Target), (Value), __ATOMIC_SEQ_CST)
+#define InterlockedAnd(Target, Value) __atomic_fetch_and((Target), (Value), __ATOMIC_SEQ_CST)
+#define InterlockedOr(Target, Value) __atomic_fetch_or((Target), (Value), __ATOMIC_SEQ_CST)
+#define InterlockedXor(Target, Value) __atomic_fetch_xor((Target), (Value), __ATOMIC_SEQ_CST)
+#define InterlockedIncrement64(Target) InterlockedIncrement(Target)
+#define InterlockedDecrement64(Target) InterlockedDecrement(Target)
+#define InterlockedExchange64(Target, Value) InterlockedExchange((Target), (Value))
+#define InterlockedExchangeAdd64(Target, Value) InterlockedExchangeAdd((Target), (Value))
+#define InterlockedAdd64(Target, Value) InterlockedAdd((Target), (Value))
+#define InterlockedAnd64(Target, Value) InterlockedAnd((Target), (Value))
+#define InterlockedOr64(Target, Value) InterlockedOr((Target), (Value))
+#define InterlockedExchangePointer(Target, Value) __atomic_exchange_n((Target), (Value), __ATOMIC_SEQ_CST)
+
+static inline LONG InterlockedCompareExchange(volatile LONG *Target, LONG Value, LONG Comparand)
+{
+    __atomic_compare_exchange_n(Target, &Comparand, Value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return Comparand;
+}
+
+static inline LONG64 InterlockedCompareExchange64(volatile LONG64 *Target, LONG64 Value, LONG64 Comparand)
+{
+    __atomic_compare_exchange_n(Target, &Comparand, Value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return Comparand;
+}
+
+static inline PVOID InterlockedCompareExchangePointer(PVOID volatile *Target, PVOID Value, PVOID Comparand)
+{
+    __atomic_compare_exchange_n(Target, &Comparand, Value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return Comparand;
+}
+
+#define ReadAcquire(Source) __atomic_load_n((Source), __ATOMIC_ACQUIRE)
+#define ReadNoFence(Source) __atomic_load_n((Source), __ATOMIC_RELAXED)
+#define ReadAcquire64(Source) __atomic_load_n((Source), __ATOMIC_ACQUIRE)
+#define ReadNoFence64(Source) __atomic_load_n((Source), __ATOMIC_RELAXED)
+#define WriteRelease(Target, Value) __atomic_store_n((Target), (Value), __ATOMIC_RELEASE)
+#define WriteNoFence(Target, Value) __atomic_store_n((Target), (Value), __ATOMIC_RELAXED)
+#define WriteRelease64(Target, Value) __atomic_store_n((Target), (Value), __ATOMIC_RELEASE)
+#define WriteNoFence64(Target, Value) __atomic_store_n((Target), (Value), __ATOMIC_RELAXED)
+#define KeMemoryBarrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define MemoryBarrier() KeMemoryBarrier()
+#define YieldProcessor() __builtin_ia32_pause()
+
+/* ---- Strings: PASSIVE_LEVEL where the page says so ---- */
+
+#define RTL_CONSTANT_STRING(Text)                                                                                      \
+    {                                                                                                                  \
+        sizeof(Text) - sizeof((Text)[0]), sizeof(Text), (Text)                                                         \
+    }
+#define DECLARE_CONST_UNICODE_STRING(Name, Text)                                                                       \
+    static const WCHAR Name##Buffer[] = Text;                                                                          \
+    static const UNICODE_STRING Name = {sizeof(Text) - sizeof(WCHAR), sizeof(Text), (PWSTR)Name##Buffer}
+#define DECLARE_UNICODE_STRING_SIZE(Name, Size)                                                                        \
+    WCHAR Name##Buffer[Size];                                                                                          \
+    UNICODE_STRING Name = {0, (Size) * sizeof(WCHAR), Name##Buffer}
+
+VOID RtlInitUnicodeString(PUNICODE_STRING Destination, PCWSTR Source);
+VOID RtlInitEmptyUnicodeString(PUNICODE_STRING Destination, PWCHAR Buffer, USHORT SizeBytes);
+VOID RtlInitAnsiString(PANSI_STRING Destination, PCSZ Source);
+VOID RtlFreeUnicodeString(PUNICODE_STRING String);
+VOID RtlFreeAnsiString(PANSI_STRING String);
+VOID RtlCopyUnicodeString(PUNICODE_STRING Destination, PCUNICODE_STRING Source);
+NTSTATUS RtlAppendUnicodeToString(PUNICODE_STRING Destination, PCWSTR Source);
+NTSTATUS RtlAppendUnicodeStringToString(PUNICODE_STRING Destination, PCUNICODE_STRING Source);
+BOOLEAN RtlEqualUnicodeString(PCUNICODE_STRING A, PCUNICODE_STRING B, BOOLEAN CaseInSensitive);
+LONG RtlCompareUnicodeString(PCUNICODE_STRING A, PCUNICODE_STRING B, BOOLEAN CaseInSensitive);
+NTSTATUS RtlAnsiStringToUnicodeString(PUNICODE_STRING Destination, PCANSI_STRING Source, BOOLEAN Allocate);
+NTSTATUS RtlUnicodeStringToAnsiString(PANSI_STRING Destination, PCUNICODE_STRING Source, BOOLEAN Allocate);
+NTSTATUS RtlUTF8ToUnicodeN(PWSTR Destination, ULONG SizeBytes, PULONG UsedBytes, PCSTR Source, ULONG SourceBytes);
+NTSTATUS RtlUnicodeToUTF8N(PSTR Destination, ULONG SizeBytes, PULONG UsedBytes, PCWSTR Source, ULONG SourceBytes);
+NTSTATUS RtlStringFromGUID(const GUID *Guid, PUNICODE_STRING String);
+#define wcslen NativeWcslen /* the C library's counts characters of four bytes */
+SIZE_T NativeWcslen(const WCHAR *Text);
+int _snprintf(char *Buffer, SIZE_T Size, const char *Format, ...);
+int _vsnprintf(char *Buffer, SIZE_T Size, const char *Format, va_list Arguments);
+int _snwprintf(WCHAR *Buffer, SIZE_T Size, const WCHAR *Format, ...);
+NTSTATUS RtlStringCbPrintfA(PSTR Destination, SIZE_T SizeBytes, PCSTR Format, ...);
+NTSTATUS RtlStringCbVPrintfA(PSTR Destination, SIZE_T SizeBytes, PCSTR Format, va_list Arguments);
+NTSTATUS RtlStringCbCopyA(PSTR Destination, SIZE_T SizeBytes, PCSTR Source);
+NTSTATUS RtlStringCbPrintfW(PWSTR Destination, SIZE_T SizeBytes, PCWSTR Format, ...);
+
+/* Debug output: IHVDRIVER messages go to stderr and NativeLog (../native.h). */
+#define DPFLTR_SYSTEM_ID 0
+#define DPFLTR_IHVDRIVER_ID 77
+#define DPFLTR_DEFAULT_ID 101
+#define DPFLTR_ERROR_LEVEL 0
+#define DPFLTR_WARNING_LEVEL 1
+#define DPFLTR_TRACE_LEVEL 2
+#define DPFLTR_INFO_LEVEL 3
+ULONG DbgPrint(PCSTR Format, ...);
+ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...);
+ULONG vDbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, va_list Arguments);
+ULONG vDbgPrintExWithPrefix(PCSTR Prefix, ULONG ComponentId, ULONG Level, PCSTR Format, va_list Arguments);
+#define KdPrint(Arguments) DbgPrint Arguments
+#define KdPrintEx(Arguments) DbgPrintEx Arguments
