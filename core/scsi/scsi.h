@@ -20,29 +20,26 @@
 
 /* What the outside sees of a disk. Filled once by its owner; BlockCount may grow under the owner's lock. */
 typedef struct {
-    uint64_t BlockCount;        /* logical blocks, at least 1 */
-    uint32_t BlockSize;         /* bytes: 512 or 4096 */
-    uint32_t PhysicalBlockSize; /* bytes: a power of two, at least BlockSize */
-    uint32_t OptimalBlocks;     /* VPD B0 optimal transfer length, blocks; 0 = not reported */
-    uint32_t MaximumBlocks;     /* longest READ or WRITE, blocks; 0 = no limit */
+    uint64_t BlockCount;              /* logical blocks, at least 1 */
+    uint32_t BlockSize;               /* bytes: 512 or 4096 */
+    uint32_t PhysicalBlockSize;       /* bytes: a power of two, at least BlockSize */
+    uint32_t OptimalBlocks;           /* VPD B0 optimal transfer length, blocks; 0 = not reported */
+    uint32_t MaximumBlocks;           /* longest READ or WRITE, blocks; 0 = no limit */
     uint32_t MaximumUnmapDescriptors; /* UNMAP: most descriptors in one command; 0 = no limit */
-    bool ReadOnly;              /* WP in mode pages; writes end with DATA PROTECT */
-    bool WriteCache;            /* WCE: the backend can be told to flush */
-    bool ForceUnitAccess;       /* DPOFUA: FUA in READ and WRITE is honoured */
-    bool Unmap;                 /* logical block provisioning: UNMAP works */
+    bool ReadOnly;                    /* WP in mode pages; writes end with DATA PROTECT */
+    bool WriteCache;                  /* WCE: the backend can be told to flush */
+    bool ForceUnitAccess;             /* DPOFUA: FUA in READ and WRITE is honoured */
+    bool Unmap;                       /* logical block provisioning: UNMAP works */
     bool UnmapAnchor;
-    bool Rotational;            /* VPD B1 medium rotation rate: not reported, else non-rotating */
-    bool NaaSpecified;          /* VPD 83 carries Naa */
+    bool Rotational;   /* VPD B1 medium rotation rate: not reported, else non-rotating */
+    bool NaaSpecified; /* VPD 83 carries Naa */
     uint8_t Naa[16];
-    char Revision[5];           /* INQUIRY product revision level, 4 characters */
+    char Revision[5];                       /* INQUIRY product revision level, 4 characters */
     char SerialNumber[SCSI_SERIAL_MAX + 1]; /* VPD 80; terminated */
 } SCSI_DISK;
 
 /* SAM-5 table of status codes, as far as used. */
-typedef enum {
-    SCSI_STATUS_GOOD = 0x00,
-    SCSI_STATUS_CHECK_CONDITION = 0x02
-} SCSI_STATUS;
+typedef enum { SCSI_STATUS_GOOD = 0x00, SCSI_STATUS_CHECK_CONDITION = 0x02 } SCSI_STATUS;
 
 /* Sense keys, SPC-4 table 28. */
 typedef enum {
@@ -69,21 +66,22 @@ typedef enum {
     SCSI_ACTION_READ,   /* Lba, Blocks, Fua: fill the data buffer */
     SCSI_ACTION_WRITE,  /* Lba, Blocks, Fua: store the data buffer */
     SCSI_ACTION_VERIFY, /* Lba, Blocks: read the medium, return nothing */
-    SCSI_ACTION_FLUSH,  /* write everything acknowledged to the medium */
+    SCSI_ACTION_FLUSH,  /* write everything acknowledged to the medium; Lba, Blocks: what was asked for, 0 = all */
     SCSI_ACTION_UNMAP   /* Descriptors, DescriptorCount: checked, each inside the disk */
 } SCSI_ACTION;
 
 typedef struct {
     SCSI_ACTION Action;
     SCSI_STATUS Status;
-    SCSI_SENSE Sense;         /* with CHECK CONDITION */
-    size_t DataLength;        /* DONE: bytes written to the data buffer; else bytes to transfer */
+    SCSI_SENSE Sense;  /* with CHECK CONDITION */
+    size_t DataLength; /* DONE: bytes written to the data buffer; else bytes to transfer */
     uint64_t Lba;
-    uint32_t Blocks;          /* may be 0: nothing to do, status GOOD */
-    bool Fua;                 /* asked for and reported as supported */
-    bool Anchor;              /* UNMAP */
-    uint32_t DescriptorCount; /* UNMAP: 0 is legal */
+    uint32_t Blocks;            /* may be 0: nothing to do, status GOOD */
+    bool Fua;                   /* asked for and reported as supported */
+    bool Anchor;                /* UNMAP */
+    uint32_t DescriptorCount;   /* UNMAP: 0 is legal */
     const uint8_t *Descriptors; /* UNMAP: inside the data buffer; read with ScsiUnmapDescriptor */
+    uint64_t UnmapLimit;        /* UNMAP: blocks of the disk, for ScsiUnmapDescriptor */
 } SCSI_RESULT;
 
 /*
@@ -105,7 +103,12 @@ void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, voi
 bool ScsiReportLuns(const uint8_t *Cdb, size_t CdbLength, bool UnitPresent, void *Data, size_t DataLength,
                     SCSI_RESULT *Result);
 
-/* Descriptor Index (below DescriptorCount) of an UNMAP result: blocks at Lba. */
+/*
+ * Descriptor Index (below DescriptorCount) of an UNMAP result: Blocks blocks at
+ * Lba, Blocks may be 0. Reads the data buffer, which must still be there. Its
+ * sender may have changed it meanwhile: what is outside the disk now is 0
+ * blocks at 0. Ask once per descriptor and keep the answer.
+ */
 void ScsiUnmapDescriptor(const SCSI_RESULT *Result, uint32_t Index, uint64_t *Lba, uint32_t *Blocks);
 
 /* Fixed format sense data, current error. Writes min(Size, SCSI_SENSE_SIZE) bytes and returns that number. */
