@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * wnbddisk.sys: a disk class driver for systems that have none (Wine). It attaches to the logical units that the port
+ * driver enumerates, and serves each as \\.\PhysicalDriveN. A system with a real disk.sys uses the port driver alone.
+ *
+ * It behaves as disk.sys and classpnp.sys are documented, or are known from their published samples, to behave towards
+ * the two sides that the tests see: the SRBs that reach the port driver, and the results that applications get.
+ *
+ * Threads: dispatch routines never wait, every request that needs the device is pended (Wine dispatches all IRPs of
+ * all drivers in one thread). Completions come in any thread, at IRQL <= DISPATCH_LEVEL; nothing here is pageable.
+ * Only START, REMOVE and AddDevice wait, in the PnP manager's thread at PASSIVE_LEVEL.
+ */
+#pragma once
+
+#include "nt.h"
+#include "storport.h"
+#include <ntdddisk.h>
+#include <ntddscsi.h>
+#include <ntddstor.h>
+
+#define DISK_TAG 0x6B736944u /* "Disk" in a pool listing */
+
+/* A disk's life in PnP's terms. */
+typedef enum {
+    DISK_ADDED,            /* attached, or stopped: no I/O yet */
+    DISK_STARTED,          /* serves I/O */
+    DISK_REMOVE_PENDING,   /* agreed to go: serves I/O, refuses new handles */
+    DISK_SURPRISE_REMOVED, /* the device is gone: every request fails */
+    DISK_REMOVED           /* detached, waiting to be deleted */
+} DISK_STATE;
+
+typedef struct {
+    /* Set by AddDevice, constant afterwards. */
+    PDEVICE_OBJECT Fdo;
+    PDEVICE_OBJECT Pdo;
+    PDEVICE_OBJECT Lower;
+    ULONG Number;     /* N of PhysicalDriveN */
+    ULONG Sequence;   /* n of DRn: never used twice, so a disk that lingers blocks nobody's name */
+    HANDLE Directory; /* \Device\HarddiskN, ours until the number is given back */
+
+    /* Set by START, constant while the disk serves I/O. */
+    ULONG MaxTransferBytes;
+    ULONG MaxPages; /* 0: no limit */
+    BOOLEAN WriteCache;
+    BOOLEAN ForceUnitAccess;
+    BOOLEAN NoSeekPenalty;
+    BOOLEAN Unmap;
+    BOOLEAN LinkCreated;
+    UNICODE_STRING Interface;
+
+    /* Counts the requests in flight; REMOVE waits for them. */
+    IO_REMOVE_LOCK RemoveLock;
+    LONG CapacityRefreshing; /* interlocked: a READ CAPACITY after a unit attention is on its way */
+
+    /* Protected by Lock. */
+    KSPIN_LOCK Lock;
+    DISK_STATE State;
+    ULONG OpenCount;    /* open handles, by whatever name */
+    ULONG OwnOpenCount; /* of these, the ones whose file object points to Fdo itself */
+    ULONG BlockBytes;
+    ULONG PhysicalBlockBytes;
+    ULONGLONG LengthBytes;
+
+    /* Protected by the lock of name.c: removed disks whose device objects are to be deleted. */
+    LIST_ENTRY LingerLink;
+    ULONGLONG LingerSince; /* ClockMs */
+} DISK;
+
+/* A consistent view of what READ CAPACITY said. IRQL <= DISPATCH_LEVEL. */
+typedef struct {
+    ULONG BlockBytes;
+    ULONG PhysicalBlockBytes;
+    ULONGLONG LengthBytes;
+} DISK_SIZE;
+
+DISK_SIZE DiskSize(DISK *Disk);
+DISK_STATE DiskState(DISK *Disk);
+
+/*
+ * Entry of every request that needs the device: takes the remove lock, unless the disk can't serve (any more). On
+ * failure nothing is held and the status is what the caller completes the IRP with: STATUS_DEVICE_DOES_NOT_EXIST after
+ * a removal, as classpnp, STATUS_DEVICE_NOT_READY before START.
+ */
+NTSTATUS DiskEnter(DISK *Disk, PVOID Tag);
+
+/* Completes an IRP that entered, and leaves. IRQL <= DISPATCH_LEVEL, no lock held. Returns Status. */
+NTSTATUS DiskComplete(DISK *Disk, PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
+
+/* Completes an IRP that did not enter. Returns Status. */
+NTSTATUS IrpComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
+
+/*
+ * Milliseconds of a clock that only counts. Not KeQueryInterruptTime: that reads shared memory at a fixed address,
+ * which Wine has to emulate instruction by instruction.
+ */
+ULONGLONG ClockMs(VOID);
+
+/* Non-paged, zeroed pool; NULL when there is none. */
+PVOID DiskAllocate(SIZE_T Bytes);
+
+/* pnp.c */
+DRIVER_ADD_DEVICE DiskAddDevice;
+DRIVER_DISPATCH DiskPnp;
+
+/* probe.c: asks the device what it is, as Windows does on arrival. PASSIVE_LEVEL, waits. */
+NTSTATUS ProbeDisk(DISK *Disk);
+
+/* Reads the capacity again without waiting; Irp (may be NULL) is completed with the result, after having entered. */
+NTSTATUS ProbeCapacityAgain(DISK *Disk, PIRP Irp);
+
+/* transfer.c: IRP_MJ_READ, IRP_MJ_WRITE and IRP_MJ_FLUSH_BUFFERS of a disk that was entered. */
+NTSTATUS TransferReadWrite(DISK *Disk, PIRP Irp);
+NTSTATUS TransferFlush(DISK *Disk, PIRP Irp);
+
+/* ioctl.c: IRP_MJ_DEVICE_CONTROL of a disk that was entered. */
+NTSTATUS IoctlDispatch(DISK *Disk, PIRP Irp);
