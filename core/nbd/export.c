@@ -44,14 +44,15 @@ static uint16_t NbdUsableFlags(uint16_t Flags)
 void NbdSetSizeAndFlags(NBD_CLIENT *Client, uint64_t Size, uint16_t Flags)
 {
     NBD_EXPORT *Export = &Client->Export;
+    TEXT Text;
 
     if ((Flags & NBD_FLAG_HAS_FLAGS) == 0) {
-        NbdBreachValue(Client, "bit 0 of the transmission flags (NBD_FLAG_HAS_FLAGS) must be set in", Flags, 4);
+        Text = NbdBreach(Client, "bit 0 of the transmission flags, NBD_FLAG_HAS_FLAGS, must be set, but they are ");
+        TextAppendHex(&Text, Flags, 4);
         return;
     }
     if (Client->SawExport && (Export->Size != Size || Export->Flags != NbdUsableFlags(Flags))) {
-        TEXT Text = NbdBreach(Client, "NBD_INFO_EXPORT came twice and contradicts itself: size ");
-
+        Text = NbdBreach(Client, "NBD_INFO_EXPORT came twice and contradicts itself: size ");
         TextAppendHex(&Text, Export->Size, 1);
         TextAppend(&Text, " flags ");
         TextAppendHex(&Text, Export->Flags, 4);
@@ -147,13 +148,13 @@ bool NbdChooseBlockSize(NBD_CLIENT *Client)
         BlockSize = Export->MinimumBlock <= NBD_SMALL_BLOCK ? NBD_SMALL_BLOCK : NBD_LARGE_BLOCK;
     }
     if (Export->MinimumBlock > BlockSize) {
-        NbdFailBlockSize(Client, "the server's smallest block has ", Export->MinimumBlock,
-                         " bytes, more than the disk's block of ", BlockSize);
+        NbdFailBlockSize(Client, "the server's smallest block is ", Export->MinimumBlock, " bytes, but the disk's is ",
+                         BlockSize);
         return false;
     }
     if (Export->MaximumPayload < BlockSize) {
-        NbdFailBlockSize(Client, "the server's largest request has ", Export->MaximumPayload,
-                         " bytes, less than the disk's block of ", BlockSize);
+        NbdFailBlockSize(Client, "the server's largest request is ", Export->MaximumPayload,
+                         " bytes, but the disk's block is ", BlockSize);
         return false;
     }
     if (Export->Size < BlockSize || Export->Size > INT64_MAX) {
@@ -161,9 +162,9 @@ bool NbdChooseBlockSize(NBD_CLIENT *Client)
 
         TextAppend(&Text, "the export has ");
         TextAppendDecimal(&Text, Export->Size);
-        TextAppend(&Text, " bytes; a disk has from one block, ");
+        TextAppend(&Text, " bytes, but a disk has at least one block (");
         TextAppendDecimal(&Text, BlockSize);
-        TextAppend(&Text, " bytes, to 2^63 - 1 bytes");
+        TextAppend(&Text, " bytes) and at most 2^63 - 1 bytes");
         return false;
     }
     Export->BlockSize = BlockSize;

@@ -195,8 +195,8 @@ static void NbdHandleOptionError(NBD_CLIENT *Client, const uint8_t *Message)
         return;
     }
     if (Client->Option == NBD_OPT_GO && Client->ReplyType == NBD_REP_ERR_BLOCK_SIZE_REQD) {
-        NbdBreachValue(Client, "NBD_REP_ERR_BLOCK_SIZE_REQD must not answer an NBD_OPT_GO with NBD_INFO_BLOCK_SIZE",
-                       Client->ReplyType, 8);
+        NbdBreach(Client,
+                  "NBD_REP_ERR_BLOCK_SIZE_REQD must not answer an NBD_OPT_GO that asks for NBD_INFO_BLOCK_SIZE");
         return;
     }
     NbdFailByServer(Client, Client->ReplyType, Message, Client->ReplyLength);

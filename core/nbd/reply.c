@@ -29,9 +29,7 @@ static NBD_ERROR NbdErrorOfWire(uint32_t Error)
 static void NbdFailMagic(NBD_CLIENT *Client, uint32_t Magic)
 {
     if (Magic == NBD_STRUCTURED_REPLY_MAGIC || Magic == NBD_EXTENDED_REPLY_MAGIC) {
-        NbdBreachValue(Client,
-                       "structured and extended replies must not be sent without being negotiated, so the magic of a "
-                       "reply must be 0x67446698",
+        NbdBreachValue(Client, "a reply must be a simple one (magic 0x67446698) where no other kind was negotiated",
                        Magic, 8);
     } else {
         NbdBreachValue(Client, "the magic of a reply must be 0x67446698", Magic, 8);

@@ -7,3 +7,11 @@ target_include_directories(unit_support SYSTEM PRIVATE ${CMOCKA_INCLUDE_DIR})
 foreach(subject byte_order checked slot_map text)
   wnbd_add_unit_test(NAME base.${subject} SOURCES base_${subject}.c LIBRARIES core_base unit_support)
 endforeach()
+
+# The same tests twice: with whole messages, and with one byte at a time.
+foreach(subject contract export handshake list transmission)
+  wnbd_add_unit_test(NAME nbd.${subject} SOURCES nbd_${subject}.c nbd_bench.c
+                     LIBRARIES core_nbd core_base unit_support)
+  add_test(NAME unit.nbd.${subject}.bytewise COMMAND unit_nbd_${subject} 1)
+  set_tests_properties(unit.nbd.${subject}.bytewise PROPERTIES TIMEOUT 120)
+endforeach()
