@@ -25,7 +25,7 @@ typedef struct {
     uint32_t Blocks;
 } EXTENT;
 
-/* The operation code's upper three bits tell the CDB's size (SPC-4 4.2.5.1). */
+/* The operation code's upper three bits tell the CDB's size (SPC-4, operation code). */
 static EXTENT ExtentOf(const void *Cdb)
 {
     const CDB_BLOCKS_6 *Cdb6 = Cdb;
@@ -61,7 +61,7 @@ bool ScsiCheckRange(const SCSI_COMMAND *Command, uint64_t Lba, uint32_t Blocks)
     return false;
 }
 
-/* The range, and the Block Limits page's MAXIMUM TRANSFER LENGTH, which holds for VERIFY as well (SBC-3 6.6.3). */
+/* The range, and MAXIMUM TRANSFER LENGTH, which holds for VERIFY as well (SBC-3, Block Limits VPD page). */
 static bool CheckExtent(const SCSI_COMMAND *Command, const EXTENT *Extent)
 {
     uint32_t Maximum = Command->Disk->MaximumBlocks;
@@ -86,7 +86,7 @@ static void SetAction(const SCSI_COMMAND *Command, SCSI_ACTION Action, const EXT
 /*
  * Refused are protection information, which the disk doesn't have (PROTECT in
  * the INQUIRY data is 0), and FUA where DPOFUA in the mode parameter header is
- * 0: the bit is not supported then (SBC-3 6.5.1), and GOOD for a WRITE with it
+ * 0: the bit is not supported then (SBC-3, mode parameter header), and GOOD for a WRITE with it
  * would promise what isn't kept. DPO is a hint to a cache and always accepted;
  * the other bits of byte 1 are obsolete or hints as well.
  */
@@ -116,19 +116,19 @@ static void Transfer(const SCSI_COMMAND *Command, SCSI_ACTION Action)
     Command->Result->Fua = Fua;
 }
 
-/* READ (6), (10), (12), (16): SBC-3 5.8 to 5.11. */
+/* READ (6) of SBC-2; READ (10), (12), (16) of SBC-3. */
 void ScsiRead(const SCSI_COMMAND *Command)
 {
     Transfer(Command, SCSI_ACTION_READ);
 }
 
-/* WRITE (6), (10), (12), (16): SBC-3 5.36 to 5.39. */
+/* WRITE (6) of SBC-2; WRITE (10), (12), (16) of SBC-3. */
 void ScsiWrite(const SCSI_COMMAND *Command)
 {
     Transfer(Command, SCSI_ACTION_WRITE);
 }
 
-/* VERIFY (10), (16): SBC-3 5.32, 5.34. Comparing with the data buffer (BYTCHK) is not supported. */
+/* VERIFY (10), (16) of SBC-3. Comparing with the data buffer (BYTCHK) is not supported. */
 void ScsiVerify(const SCSI_COMMAND *Command)
 {
     EXTENT Extent = ExtentOf(Command->Cdb);
@@ -141,7 +141,7 @@ void ScsiVerify(const SCSI_COMMAND *Command)
 }
 
 /*
- * SYNCHRONIZE CACHE (10), (16): SBC-3 5.27, 5.28. 0 blocks are all from Lba
+ * SYNCHRONIZE CACHE (10), (16) of SBC-3. 0 blocks are all from Lba
  * on. IMMED permits an answer before the data is written, no more. Without a
  * cache there is nothing to write.
  */
@@ -154,7 +154,7 @@ void ScsiSynchronizeCache(const SCSI_COMMAND *Command)
     }
 }
 
-/* READ CAPACITY's LBA has a meaning only with PMI and must be 0 without it (SBC-2 5.10; both are obsolete in SBC-3). */
+/* READ CAPACITY's LBA has a meaning only with PMI and must be 0 without it (SBC-2; obsolete in SBC-3). */
 static bool CheckPartial(const SCSI_COMMAND *Command, uint64_t Lba, uint8_t Partial)
 {
     if (Lba == 0 || (Partial & FLAG_PMI)) {
@@ -164,7 +164,7 @@ static bool CheckPartial(const SCSI_COMMAND *Command, uint64_t Lba, uint8_t Part
     return false;
 }
 
-/* READ CAPACITY (10), SBC-3 5.15: a last LBA beyond 32 bits is shown as FFFFFFFFh. Has no allocation length. */
+/* READ CAPACITY (10) of SBC-3: a last LBA beyond 32 bits is shown as FFFFFFFFh. Has no allocation length. */
 void ScsiReadCapacity10(const SCSI_COMMAND *Command)
 {
     const CDB_READ_CAPACITY_10 *Cdb = Command->Cdb;
@@ -180,7 +180,7 @@ void ScsiReadCapacity10(const SCSI_COMMAND *Command)
 }
 
 /*
- * SERVICE ACTION IN (16) with READ CAPACITY (16), SBC-3 5.16. LBPRZ stays 0:
+ * SERVICE ACTION IN (16) with READ CAPACITY (16) of SBC-3. LBPRZ stays 0:
  * nothing promises that an unmapped block reads as zeros.
  */
 void ScsiServiceActionIn16(const SCSI_COMMAND *Command)

@@ -24,7 +24,7 @@ typedef struct {
 
 typedef void SCSI_HANDLER(const SCSI_COMMAND *Command);
 
-/* The sense data of every refusal, SPC-4 annex F. */
+/* The sense data of every refusal, SPC-4, additional sense codes. */
 extern const SCSI_SENSE ScsiParameterListLength; /* 5/1A/00 */
 extern const SCSI_SENSE ScsiInvalidOpcode;       /* 5/20/00 */
 extern const SCSI_SENSE ScsiLbaOutOfRange;       /* 5/21/00 */
@@ -39,7 +39,7 @@ void ScsiRefuse(const SCSI_COMMAND *Command, const SCSI_SENSE *Sense);
 /*
  * Ends the command with GOOD and the first bytes of Answer: as many as there
  * are, as Allocation asks for and as the data buffer holds. A cut is no error,
- * an allocation length of 0 neither (SPC-4 4.2.5.6).
+ * an allocation length of 0 neither (SPC-4, allocation length).
  */
 void ScsiAnswer(const SCSI_COMMAND *Command, const void *Answer, size_t Length, size_t Allocation);
 

@@ -19,7 +19,7 @@
 #define FLAG_NO_FLUSH 0x04u
 #define FLAG_POWER_CONDITION 0xF0u
 
-/* REPORT LUNS: SELECT REPORT, SPC-4 table 286 */
+/* REPORT LUNS: SELECT REPORT */
 #define SELECT_WELL_KNOWN 0x01u
 #define SELECT_ALL 0x02u
 
@@ -95,7 +95,7 @@ static SCSI_COMMAND CommandOf(const SCSI_DISK *Disk, const uint8_t *Cdb, void *D
 /*
  * What holds for every command. The CDB may be longer than the command (some
  * callers always send 16 bytes), never shorter. NACA asks for a way of error
- * handling that NORMACA in the INQUIRY data denies: refused (SAM-5 5.2). The
+ * handling that NORMACA in the INQUIRY data denies: refused (SAM-5, CONTROL byte). The
  * other bits of CONTROL are vendor specific, reserved or obsolete: ignored.
  */
 static bool CheckCdb(const SCSI_COMMAND *Command, size_t CdbLength, size_t Length)
@@ -127,16 +127,16 @@ void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, voi
     ScsiRefuse(&Command, &ScsiInvalidOpcode);
 }
 
-/* TEST UNIT READY, SPC-4 6.47: a disk that is not ready is not there at all. */
+/* TEST UNIT READY of SPC-4: a disk that is not ready is not there at all. */
 static void TestUnitReady(const SCSI_COMMAND *Command)
 {
     (void)Command;
 }
 
 /*
- * START STOP UNIT, SBC-3 5.25. There is no motor and there are no power
+ * START STOP UNIT of SBC-3. There is no motor and there are no power
  * conditions: start and stop succeed and change nothing. A stop without
- * NO_FLUSH writes the cache first, as the section demands. Load and eject need
+ * NO_FLUSH writes the cache first, as the standard demands. Load and eject need
  * the removable medium that the INQUIRY data denies, power conditions their
  * mode page: both are refused. IMMED permits an early answer, no more.
  */
@@ -151,7 +151,7 @@ static void StartStopUnit(const SCSI_COMMAND *Command)
     }
 }
 
-/* The LUN, where there is one, is 0. Well known logical units don't exist. */
+/* REPORT LUNS of SPC-4. The LUN, where there is one, is 0. Well known logical units don't exist. */
 static void AnswerLuns(const SCSI_COMMAND *Command, bool UnitPresent)
 {
     const CDB_REPORT_LUNS *Cdb = Command->Cdb;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * INQUIRY (SPC-4 6.6): the standard data, and which pages of vital product
+ * INQUIRY of SPC-4: the standard data, and which pages of vital product
  * data are asked for.
  *
  * Threads: reentrant. IRQL: <= DISPATCH_LEVEL, not pageable.
@@ -16,7 +16,7 @@
 #define RESPONSE_FORMAT 0x02u
 #define FLAG7_CMDQUE 0x02u
 
-/* SPC-4 table 177, no version claimed */
+/* SPC-4, version descriptor values; no version claimed */
 #define DESCRIPTOR_SAM_5 0x00A0u
 #define DESCRIPTOR_SPC_4 0x0460u
 #define DESCRIPTOR_SBC_3 0x04C0u
@@ -42,7 +42,7 @@ static void AnswerStandard(const SCSI_COMMAND *Command)
     ScsiAnswer(Command, &Data, sizeof(Data), Be16Load(Cdb->Allocation));
 }
 
-/* The page code belongs to EVPD and must be 0 without it (SPC-4 6.6.1). */
+/* The page code belongs to EVPD and must be 0 without it (SPC-4). */
 void ScsiInquiry(const SCSI_COMMAND *Command)
 {
     const CDB_INQUIRY *Cdb = Command->Cdb;

@@ -7,7 +7,7 @@
 
 #include "base/byte_order.h"
 
-/* READ (6), WRITE (6): SBC-3 5.8, 5.36. */
+/* READ (6), WRITE (6): SBC-2. */
 typedef struct {
     uint8_t Opcode;
     uint8_t LbaHigh; /* 5 bits */
@@ -135,7 +135,7 @@ _Static_assert(sizeof(CDB_MODE_SENSE_6) == 6 && sizeof(CDB_MODE_SENSE_10) == 10,
 _Static_assert(sizeof(CDB_REQUEST_SENSE) == 6 && sizeof(CDB_START_STOP) == 6, "CDB");
 _Static_assert(sizeof(CDB_REPORT_LUNS) == 12, "CDB");
 
-/* SPC-4 4.5.3, table 46. */
+/* Fixed format sense data. */
 typedef struct {
     uint8_t ResponseCode;
     uint8_t Obsolete1;
@@ -149,7 +149,7 @@ typedef struct {
     uint8_t KeySpecific[3];
 } SENSE_FIXED;
 
-/* SPC-4 4.5.2, table 27, without descriptors. */
+/* Descriptor format sense data without descriptors. */
 typedef struct {
     uint8_t ResponseCode;
     uint8_t Key;
@@ -161,7 +161,7 @@ typedef struct {
 
 _Static_assert(sizeof(SENSE_FIXED) == 18 && sizeof(SENSE_DESCRIPTOR) == 8, "sense data");
 
-/* SPC-4 6.6.2, table 175, up to the version descriptors. */
+/* Standard INQUIRY data. */
 typedef struct {
     uint8_t DeviceType;
     uint8_t Removable;
@@ -186,7 +186,7 @@ typedef struct {
     BE16 PageLength; /* of what follows */
 } VPD_HEADER;
 
-/* SPC-4 7.8.6.1, table 604: the designator itself follows. */
+/* Designation descriptor of page 83h; the designator itself follows. */
 typedef struct {
     uint8_t CodeSet;
     uint8_t Type;
@@ -194,7 +194,7 @@ typedef struct {
     uint8_t Length;
 } VPD_DESIGNATION;
 
-/* SBC-3 6.6.3, table 206, after the header. */
+/* Page B0h after the header. */
 typedef struct {
     uint8_t WriteSameNonZero;
     uint8_t MaximumCompareAndWrite;
@@ -210,7 +210,7 @@ typedef struct {
     uint8_t Reserved44[20];
 } VPD_BLOCK_LIMITS;
 
-/* SBC-3 6.6.2, table 203, after the header. */
+/* Page B1h after the header. */
 typedef struct {
     BE16 RotationRate;
     uint8_t ProductType;
@@ -219,7 +219,7 @@ typedef struct {
     uint8_t Reserved9[55];
 } VPD_BLOCK_CHARACTERISTICS;
 
-/* SBC-3 6.6.4, table 208, after the header. */
+/* Page B2h after the header. */
 typedef struct {
     uint8_t ThresholdExponent;
     uint8_t Flags5;
@@ -247,20 +247,20 @@ typedef struct {
     BE16 DescriptorLength;
 } MODE_HEADER_10;
 
-/* SBC-3 6.5.2.2: the block length has the lower 24 bits of the second field. */
+/* Short LBA form: the block length has the lower 24 bits of the second field. */
 typedef struct {
     BE32 Blocks;
     BE32 BlockLength;
 } MODE_DESCRIPTOR_SHORT;
 
-/* SBC-3 6.5.2.3. */
+/* Long LBA form. */
 typedef struct {
     BE64 Blocks;
     uint8_t Reserved8[4];
     BE32 BlockLength;
 } MODE_DESCRIPTOR_LONG;
 
-/* SBC-3 6.5.5, page 08h. */
+/* Caching, page 08h. */
 typedef struct {
     uint8_t PageCode;
     uint8_t PageLength; /* of what follows */
@@ -277,7 +277,7 @@ typedef struct {
     uint8_t Obsolete17[3];
 } MODE_CACHING;
 
-/* SPC-4 7.5.8, page 0Ah. */
+/* Control, page 0Ah. */
 typedef struct {
     uint8_t PageCode;
     uint8_t PageLength; /* of what follows */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * MODE SENSE (6) and (10), SPC-4 6.11 and 6.12, with the pages as one table.
+ * MODE SENSE (6) and (10) of SPC-4, with the pages as one table.
  * Nothing can be changed: there is no MODE SELECT.
  *
  * Threads: reentrant. IRQL: <= DISPATCH_LEVEL, not pageable.
@@ -74,7 +74,7 @@ _Static_assert(sizeof(MODE_HEADER_10) + sizeof(MODE_DESCRIPTOR_LONG) + sizeof(MO
                    sizeof(((MODE_DATA *)0)->Bytes),
                "all pages fit");
 
-/* The same for current, default and saved values, and as a mask for changeable ones (SBC-3 6.5.2). */
+/* The block descriptor is no mode page: the page control field doesn't concern it. */
 static void PutDescriptor(const SCSI_DISK *Disk, const MODE_QUERY *Query, MODE_DATA *Data)
 {
     MODE_DESCRIPTOR_SHORT Short;
@@ -176,7 +176,7 @@ void ScsiModeSense10(const SCSI_COMMAND *Command)
                         .PageCode = Cdb->PageCode & PAGE_CODE,
                         .SubpageCode = Cdb->SubpageCode,
                         .Descriptor = !(Cdb->Flags & FLAG_DBD),
-                        .LongLba = Cdb->Flags & FLAG_LLBAA};
+                        .LongLba = !(Cdb->Flags & FLAG_DBD) && (Cdb->Flags & FLAG_LLBAA)};
     MODE_HEADER_10 Header = {.DeviceSpecific = DeviceSpecificOf(Command->Disk), .LongLba = Query.LongLba};
     MODE_DATA Data = {.Length = sizeof(Header)};
 

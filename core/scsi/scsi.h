@@ -5,7 +5,7 @@
  * serve. Does no I/O and keeps no state.
  *
  * Sources: SPC-4 (primary commands), SBC-3 (block commands), SAM-5 (status);
- * named with the section in the functions' comments.
+ * named by command or clause, whose numbers differ between revisions.
  *
  * Threads: reentrant. IRQL: <= DISPATCH_LEVEL, not pageable.
  */
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define SCSI_SERIAL_MAX 255u
-#define SCSI_SENSE_SIZE 18u /* fixed format, SPC-4 4.5.3 */
+#define SCSI_SENSE_SIZE 18u /* fixed format, SPC-4 */
 
 /* What the outside sees of a disk. Filled once by its owner; BlockCount may grow under the owner's lock. */
 typedef struct {
@@ -41,7 +41,7 @@ typedef struct {
 /* SAM-5 table of status codes, as far as used. */
 typedef enum { SCSI_STATUS_GOOD = 0x00, SCSI_STATUS_CHECK_CONDITION = 0x02 } SCSI_STATUS;
 
-/* Sense keys, SPC-4 table 28. */
+/* Sense keys of SPC-4. */
 typedef enum {
     SCSI_SENSE_NO_SENSE = 0x0,
     SCSI_SENSE_RECOVERED_ERROR = 0x1,
@@ -54,7 +54,7 @@ typedef enum {
     SCSI_SENSE_ABORTED_COMMAND = 0xB
 } SCSI_SENSE_KEY;
 
-/* Sense key with its additional sense code and qualifier (SPC-4 annex F). */
+/* Sense key with its additional sense code and qualifier (SPC-4). */
 typedef struct {
     uint8_t Key;
     uint8_t Asc;
@@ -96,7 +96,7 @@ void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, voi
                 SCSI_RESULT *Result);
 
 /*
- * REPORT LUNS (SPC-4 6.33) of a target with or without a unit at LUN 0: the
+ * REPORT LUNS (SPC-4) of a target with or without a unit at LUN 0: the
  * only command that is answered for an address without a disk. Returns false
  * if Cdb is another command.
  */

@@ -38,7 +38,7 @@ size_t ScsiSenseBuild(const SCSI_SENSE *Sense, uint8_t *Buffer, size_t Size)
 }
 
 /*
- * REQUEST SENSE, SPC-4 6.39. Every CHECK CONDITION carries its sense data with
+ * REQUEST SENSE of SPC-4. Every CHECK CONDITION carries its sense data with
  * it (autosense), so there is never any left to report here: NO SENSE.
  */
 void ScsiRequestSense(const SCSI_COMMAND *Command)

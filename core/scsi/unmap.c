@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * UNMAP (SBC-3 5.30): the only command whose parameter list is read. The list
+ * UNMAP of SBC-3: the only command whose parameter list is read. The list
  * may lie in memory that its sender can change meanwhile, so each use fetches
  * its bytes once, and a descriptor is checked again when it is used.
  *
@@ -42,7 +42,7 @@ void ScsiUnmapDescriptor(const SCSI_RESULT *Result, uint32_t Index, uint64_t *Lb
 /*
  * How many whole descriptors the list of ListLength bytes holds: the shortest
  * of the three lengths counts, and what is left of a descriptor at its end is
- * ignored (SBC-3 5.30.2).
+ * ignored (SBC-3, UNMAP parameter list).
  */
 static uint32_t DescriptorCount(const uint8_t *List, size_t ListLength)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Vital product data (SPC-4 7.8, SBC-3 6.6): who a disk is (80h, 83h) and what
+ * Vital product data (SPC-4, SBC-3): who a disk is (80h, 83h) and what
  * it can do (B0h, B1h, B2h), as one table of pages.
  *
  * Threads: reentrant. IRQL: <= DISPATCH_LEVEL, not pageable.
@@ -12,7 +12,7 @@
 #define PAGE_PAYLOAD_MAX 288u
 #define SERIAL_UNKNOWN_LENGTH 8u
 
-/* Page 83h, SPC-4 tables 605 and 607 */
+/* Page 83h */
 #define CODE_SET_BINARY 0x01u
 #define CODE_SET_ASCII 0x02u
 #define DESIGNATOR_T10 0x01u /* association 0: the logical unit */
@@ -68,7 +68,7 @@ void ScsiVitalProductData(const SCSI_COMMAND *Command)
     ScsiRefuse(Command, &ScsiInvalidFieldInCdb);
 }
 
-/* 00h, SPC-4 7.8.14. */
+/* 00h, Supported VPD Pages. */
 static size_t FillSupportedPages(const SCSI_DISK *Disk, uint8_t *Payload)
 {
     (void)Disk;
@@ -101,7 +101,7 @@ static void PutSerial(const SCSI_DISK *Disk, uint8_t *To, size_t Length)
     }
 }
 
-/* 80h, SPC-4 7.8.15: spaces if the number isn't known. */
+/* 80h, Unit Serial Number: spaces if the number isn't known. */
 static size_t FillSerialNumber(const SCSI_DISK *Disk, uint8_t *Payload)
 {
     size_t Length = SerialLength(Disk);
@@ -164,7 +164,7 @@ static size_t PutDesignation(uint8_t *To, uint8_t CodeSet, uint8_t Type, size_t 
 }
 
 /*
- * Length of an NAA designator by its type, the first four bits (SPC-4 7.8.6.6):
+ * Length of an NAA designator by its type, the first four bits (SPC-4, NAA designator format):
  * 6 is sixteen bytes long; 2, 3 and 5 are eight; no others are defined.
  */
 static size_t NaaLength(const SCSI_DISK *Disk)
@@ -182,7 +182,7 @@ static size_t NaaLength(const SCSI_DISK *Disk)
 }
 
 /*
- * 83h, SPC-4 7.8.6: the NAA identifier, if the disk has a valid one, then
+ * 83h, Device Identification: the NAA identifier, if the disk has a valid one, then
  * vendor and serial number. Without a serial number the latter would be the
  * same for all such disks and is left out.
  */
@@ -211,7 +211,7 @@ _Static_assert(2 * sizeof(VPD_DESIGNATION) + 16 + DESIGNATOR_LENGTH_MAX <= PAGE_
 _Static_assert(SCSI_SERIAL_MAX <= PAGE_PAYLOAD_MAX && sizeof(VPD_BLOCK_LIMITS) <= PAGE_PAYLOAD_MAX, "pages fit");
 
 /*
- * B0h, SBC-3 6.6.3. Reads, writes and unmaps of whole physical blocks are the
+ * B0h, Block Limits. Reads, writes and unmaps of whole physical blocks are the
  * best ones. UNMAP has no limit in blocks; COMPARE AND WRITE, WRITE SAME and
  * PRE-FETCH, whose limits are 0, are not supported.
  */
@@ -233,7 +233,7 @@ static size_t FillBlockLimits(const SCSI_DISK *Disk, uint8_t *Payload)
     return sizeof(Limits);
 }
 
-/* B1h, SBC-3 6.6.2. */
+/* B1h, Block Device Characteristics. */
 static size_t FillBlockCharacteristics(const SCSI_DISK *Disk, uint8_t *Payload)
 {
     VPD_BLOCK_CHARACTERISTICS Characteristics = {0};
@@ -245,7 +245,7 @@ static size_t FillBlockCharacteristics(const SCSI_DISK *Disk, uint8_t *Payload)
     return sizeof(Characteristics);
 }
 
-/* B2h, SBC-3 6.6.4. LBPRZ is 0 as in READ CAPACITY (16); WRITE SAME doesn't unmap. */
+/* B2h, Logical Block Provisioning. LBPRZ is 0 as in READ CAPACITY (16); WRITE SAME doesn't unmap. */
 static size_t FillProvisioning(const SCSI_DISK *Disk, uint8_t *Payload)
 {
     VPD_PROVISIONING Provisioning = {0};
