@@ -351,7 +351,7 @@ DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats);
 
 /* Where messages go from now on; NULL is stderr, as at the start. For the whole process. */
 VOID WnbdSetLogger(LogMessageFunc Logger);
-/* The least important level that is logged; WnbdLogLevelInfo at the start. For the whole process. */
+/* The least important level that is logged; WnbdLogLevelWarning at the start. For the whole process. */
 VOID WnbdSetLogLevel(WnbdLogLevel LogLevel);
 
 DWORD WnbdGetLibVersion(PWNBD_VERSION Version);

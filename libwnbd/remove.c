@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Removing disks.
+ *
+ * Soft: Windows is asked to eject the disk's device node, so that file systems
+ * flush and whoever has the disk open can object (veto); then the driver
+ * withdraws the unit. In this order, because a unit that is ejected but still
+ * reported would come back with the next scan. Hard: the driver withdraws it
+ * at once.
+ *
+ * Source: WDK, "CM_Request_Device_EjectW function" and "PNP_VETO_TYPE".
+ */
+#include "internal.h"
+
+#include <string.h>
+
+typedef CONFIGRET(WINAPI *EJECT_FUNCTION)(DEVINST, PPNP_VETO_TYPE, LPWSTR, ULONG, ULONG);
+
+/* cfgmgr32 is in the process because we import from it; but not each one has this function. */
+static EJECT_FUNCTION EjectFunction(void)
+{
+    HMODULE Library = GetModuleHandleW(L"cfgmgr32.dll");
+    return Library ? (EJECT_FUNCTION)(void *)GetProcAddress(Library, "CM_Request_Device_EjectW") : NULL;
+}
+
+static const char *VetoText(PNP_VETO_TYPE Type)
+{
+    static const char *const Texts[] = {
+        "unknown",
+        "a legacy device",
+        "a removal that is still going on",
+        "a program",
+        "a service",
+        "an open file or handle",
+        "another device",
+        "a driver",
+        "a device that can't be removed now",
+        "too little power",
+        "a device that can't be disabled",
+        "a legacy driver",
+        "missing rights",
+        "the device has already been removed",
+    };
+    return (size_t)Type < sizeof(Texts) / sizeof(Texts[0]) ? Texts[Type] : Texts[0];
+}
+
+/* Asks Windows once. ERROR_BUSY: refused, may be tried again. */
+static DWORD EjectOnce(const char *Name, EJECT_FUNCTION Eject, const WCHAR *InstanceId)
+{
+    DEVINST Node;
+    PNP_VETO_TYPE VetoType = PNP_VetoTypeUnknown;
+    WCHAR VetoName[MAX_PATH] = L"";
+    CONFIGRET Result = CM_Locate_DevNodeW(&Node, (DEVINSTID_W)(ULONG_PTR)InstanceId, CM_LOCATE_DEVNODE_NORMAL);
+    if (Result == CR_SUCCESS) {
+        Result = Eject(Node, &VetoType, VetoName, MAX_PATH, 0);
+    }
+    switch (Result) {
+    case CR_SUCCESS:
+    case CR_NO_SUCH_DEVNODE:
+        return ERROR_SUCCESS;
+    case CR_REMOVE_VETOED:
+        LogDebug("Windows refuses to remove %s (%s): vetoed by %s (PNP_VETO_TYPE %d): %s", Name,
+                 NarrowText(InstanceId).Text, VetoText(VetoType), (int)VetoType, NarrowText(VetoName).Text);
+        return ERROR_BUSY;
+    default:
+        LogError("cannot eject %s (%s): configuration manager error 0x%lx", Name, NarrowText(InstanceId).Text, Result);
+        return ERROR_REMOVE_FAILED;
+    }
+}
+
+/* Has Windows let go of the disk; 0 if it has, or never had it. */
+static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
+{
+    DEADLINE Deadline = DeadlineAfter(Options->SoftRemoveTimeoutMs, Options->SoftRemoveTimeoutMs == 0);
+    EJECT_FUNCTION Eject = EjectFunction();
+    for (;;) {
+        /* Looked up at each attempt: Windows may make the disk or lose it meanwhile. */
+        WNBD_CONNECTION_INFO Info;
+        DWORD Error = DiskShow(Adapter, Name, &Info);
+        if (Error || !Info.PNPDeviceID[0]) {
+            return Error;
+        }
+        if (!Eject) {
+            LogWarning("cannot ask Windows to remove %s: this system's cfgmgr32.dll has no CM_Request_Device_EjectW",
+                       Name);
+            return ERROR_REMOVE_FAILED;
+        }
+        Error = EjectOnce(Name, Eject, Info.PNPDeviceID);
+        if (Error != ERROR_BUSY) {
+            return Error;
+        }
+        if (!DeadlinePause(&Deadline, Options->SoftRemoveRetryIntervalMs)) {
+            LogWarning("Windows has refused to remove %s for %lu ms (debug messages say who objects)", Name,
+                       Options->SoftRemoveTimeoutMs);
+            return ERROR_TIMEOUT;
+        }
+    }
+}
+
+static DWORD RemoveOn(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
+{
+    bool Asked = !Options->Flags.HardRemove;
+    if (Asked) {
+        DWORD Error = RemoveSoftly(Adapter, Name, Options);
+        if (Error == ERROR_FILE_NOT_FOUND || (Error && !Options->Flags.HardRemoveFallback)) {
+            return Error;
+        }
+        if (Error) {
+            LogWarning("removing %s without Windows' consent", Name);
+            Asked = false;
+        }
+    }
+    DWORD Error = WnbdIoctlRemove(Adapter, Name, NULL, NULL);
+    /* The driver may have taken the ejection as the end of the disk. */
+    return Asked && Error == ERROR_FILE_NOT_FOUND ? ERROR_SUCCESS : Error;
+}
+
+DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
+{
+    CHAR Name[WNBD_MAX_NAME_LENGTH];
+    HANDLE Adapter;
+    WNBD_REMOVE_OPTIONS Options = {0};
+    if (!TextCopyName(Name, InstanceName)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    Options.Flags.HardRemoveFallback = 1;
+    Options.SoftRemoveTimeoutMs = WNBD_DEFAULT_RM_TIMEOUT_MS;
+    Options.SoftRemoveRetryIntervalMs = WNBD_DEFAULT_RM_RETRY_INTERVAL_MS;
+    if (RemoveOptions) {
+        Options = *RemoveOptions;
+    }
+    DWORD Error = WnbdOpenAdapter(&Adapter);
+    if (Error) {
+        return Error;
+    }
+    Error = RemoveOn(Adapter, Name, &Options);
+    if (Error) {
+        LogError("cannot remove %s: %s", Name, ErrorText(Error).Text);
+    }
+    CloseHandle(Adapter);
+    return Error;
+}
+
+DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions)
+{
+    if (!Disk) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    return WnbdRemoveEx(Disk->Properties.InstanceName, RemoveOptions);
+}
+
+/* The list of all disks, which the caller frees; NULL if there are none or Error is set. */
+static PWNBD_CONNECTION_LIST ListAll(HANDLE Adapter, DWORD *Error)
+{
+    DWORD Needed = 0;
+    *Error = WnbdIoctlList(Adapter, NULL, &Needed, NULL);
+    while (!*Error && Needed > offsetof(WNBD_CONNECTION_LIST, Connections)) {
+        DWORD Size = Needed;
+        PWNBD_CONNECTION_LIST List = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, Size);
+        if (!List) {
+            *Error = ERROR_OUTOFMEMORY;
+            break;
+        }
+        *Error = WnbdIoctlList(Adapter, List, &Needed, NULL);
+        if (!*Error && Needed <= Size) {
+            return List;
+        }
+        HeapFree(GetProcessHeap(), 0, List);
+    }
+    return NULL;
+}
+
+DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle)
+{
+    if (!AdapterHandle || AdapterHandle == INVALID_HANDLE_VALUE) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    DWORD First;
+    PWNBD_CONNECTION_LIST List = ListAll(AdapterHandle, &First);
+    for (UINT32 Index = 0; List && Index < List->Count; Index++) {
+        BYTE *Element = (BYTE *)List->Connections + (size_t)Index * List->ElementSize;
+        PWNBD_CONNECTION_INFO Info = (PWNBD_CONNECTION_INFO)Element;
+        DWORD Error = WnbdIoctlRemove(AdapterHandle, Info->Properties.InstanceName, NULL, NULL);
+        if (Error && Error != ERROR_FILE_NOT_FOUND) {
+            LogError("cannot remove %s: %s", Info->Properties.InstanceName, ErrorText(Error).Text);
+            First = First ? First : Error;
+        }
+    }
+    if (List) {
+        HeapFree(GetProcessHeap(), 0, List);
+    }
+    return First;
+}
