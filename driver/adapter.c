@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* adapter.h: the adapter's life and its table of disks. */
+#include "adapter.h"
+
+#include "disk.h"
+#include "ioctl.h"
+#include "options.h"
+#include "status.h"
+#include "trace.h"
+
+/* Transfers of up to 2 MiB: with one page more, for buffers that don't begin on a page's border. */
+#define ADAPTER_PHYSICAL_BREAKS (WNBD_DEFAULT_MAX_TRANSFER_LENGTH / PAGE_SIZE + 1)
+
+/* WDK: PORT_CONFIGURATION_INFORMATION. What isn't set here is Storport's and stays. */
+static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
+{
+    Configuration->VirtualDevice = TRUE;
+    Configuration->MaximumTransferLength = WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
+    Configuration->NumberOfPhysicalBreaks = ADAPTER_PHYSICAL_BREAKS;
+    Configuration->AlignmentMask = FILE_BYTE_ALIGNMENT;
+    Configuration->NumberOfBuses = 1;
+    Configuration->MaximumNumberOfTargets = ADAPTER_TARGETS;
+    Configuration->MaximumNumberOfLogicalUnits = 1;
+    Configuration->SynchronizationModel = StorSynchronizeFullDuplex;
+    /* More than 255 requests per unit, later, need this kind of SRB and 64-bit addresses. */
+    Configuration->SrbType = SRB_TYPE_STORAGE_REQUEST_BLOCK;
+    Configuration->Dma64BitAddresses = SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED;
+    Configuration->MaxNumberOfIO = WNBD_DEFAULT_MAX_IO_REQ_PER_ADAPTER;
+    Configuration->MaxIOsPerLun = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
+    Configuration->InitialLunQueueDepth = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
+}
+
+/* Our own device interface, by which libwnbd finds the adapter. */
+static NTSTATUS AdapterEnableInterface(ADAPTER *Adapter, PDEVICE_OBJECT Pdo)
+{
+    NTSTATUS Status = IoRegisterDeviceInterface(Pdo, &WNBD_GUID, NULL, &Adapter->InterfaceLink);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Status = IoSetDeviceInterfaceState(&Adapter->InterfaceLink, TRUE);
+    /* Still enabled from before PnP stopped the adapter and started it again. */
+    if (Status == STATUS_OBJECT_NAME_EXISTS) {
+        Status = STATUS_SUCCESS;
+    }
+    Adapter->InterfaceEnabled = NT_SUCCESS(Status);
+    return Status;
+}
+
+static void AdapterDisableInterface(ADAPTER *Adapter)
+{
+    if (Adapter->InterfaceEnabled) {
+        IoSetDeviceInterfaceState(&Adapter->InterfaceLink, FALSE);
+        Adapter->InterfaceEnabled = FALSE;
+    }
+    RtlFreeUnicodeString(&Adapter->InterfaceLink);
+    RtlInitUnicodeString(&Adapter->InterfaceLink, NULL);
+}
+
+ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Arguments,
+                  PPORT_CONFIGURATION_INFORMATION Configuration, PBOOLEAN Again)
+{
+    UNREFERENCED_PARAMETER(Lower);
+    ADAPTER *Adapter = Extension;
+    *Again = FALSE;
+    /* No crash dump to a disk that the network serves (WDK, Restrictions on Miniport Drivers that Manage the Boot
+     * Drive). */
+    if (Arguments != NULL && strstr(Arguments, "dump=1") != NULL) {
+        return SP_RETURN_NOT_FOUND;
+    }
+    RtlZeroMemory(Adapter, sizeof(*Adapter));
+    KeInitializeSpinLock(&Adapter->Lock);
+    KeInitializeEvent(&Adapter->NoDisks, NotificationEvent, TRUE);
+    Adapter->Fdo = Fdo;
+    Adapter->NextConnectionId = 1;
+    Adapter->SendWindow = OptionsSendWindow();
+    AdapterConfigure(Configuration);
+    NTSTATUS Status = NetStart(&Adapter->Net);
+    if (NT_SUCCESS(Status)) {
+        Status = AdapterEnableInterface(Adapter, Pdo);
+    }
+    if (!NT_SUCCESS(Status)) {
+        TraceError("starting the adapter failed with status 0x%08x", (ULONG)Status);
+        AdapterDisableInterface(Adapter);
+        NetStop(&Adapter->Net);
+        return SP_RETURN_ERROR;
+    }
+    return SP_RETURN_FOUND;
+}
+
+BOOLEAN AdapterInitialize(PVOID Extension)
+{
+    /* Its IRQL is documented in two ways; nothing has to be done here. */
+    UNREFERENCED_PARAMETER(Extension);
+    return TRUE;
+}
+
+SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters)
+{
+    UNREFERENCED_PARAMETER(Extension);
+    static const SCSI_ADAPTER_CONTROL_TYPE Supported[] = {ScsiQuerySupportedControlTypes, ScsiStopAdapter,
+                                                          ScsiRestartAdapter};
+    switch (Type) {
+    case ScsiQuerySupportedControlTypes: {
+        PSCSI_SUPPORTED_CONTROL_TYPE_LIST List = Parameters;
+        for (ULONG Index = 0; Index < RTL_NUMBER_OF(Supported); Index++) {
+            if ((ULONG)Supported[Index] < List->MaxControlType) {
+                List->SupportedTypeList[Supported[Index]] = TRUE;
+            }
+        }
+        return ScsiAdapterControlSuccess;
+    }
+    case ScsiStopAdapter:    /* also on the way to sleep: nothing may be freed; Storport has drained the requests */
+    case ScsiRestartAdapter: /* connections that did not survive have ended their disks */
+        return ScsiAdapterControlSuccess;
+    default:
+        return ScsiAdapterControlUnsuccessful;
+    }
+}
+
+/* Takes all disks away; no new ones come. */
+static void AdapterWithdrawAll(ADAPTER *Adapter)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Leaving = TRUE;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    DISK *Disk;
+    UINT64 Id = 0;
+    while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
+        Id = Disk->ConnectionId;
+        DiskWithdraw(Disk);
+        DiskRelease(Disk);
+    }
+}
+
+VOID AdapterCompleteServiceIrps(PVOID Extension)
+{
+    static const CREATE_OUTCOME Leaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
+                                           .Phase = WnbdCreatePhaseConnect,
+                                           .Message = "the adapter is being removed"};
+    ADAPTER *Adapter = Extension;
+    DISK *Disk;
+    UINT64 Id = 0;
+    while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
+        Id = Disk->ConnectionId;
+        IoctlCreateDone(Disk, &Leaving);
+        DiskRelease(Disk);
+    }
+    AdapterWithdrawAll(Adapter);
+}
+
+VOID AdapterFree(PVOID Extension)
+{
+    ADAPTER *Adapter = Extension;
+    AdapterCompleteServiceIrps(Adapter);
+    /* PASSIVE_LEVEL; what is waited for runs in DPCs and work items. */
+    KeWaitForSingleObject(&Adapter->NoDisks, Executive, KernelMode, FALSE, NULL);
+    /* Who set the event has let go of the lock when we get it. */
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    AdapterDisableInterface(Adapter);
+    NetStop(&Adapter->Net);
+}
+
+/* ---- the table ---- */
+
+void AdapterDiskCreated(ADAPTER *Adapter)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    if (Adapter->DiskCount++ == 0) {
+        KeClearEvent(&Adapter->NoDisks);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+void AdapterDiskDestroyed(ADAPTER *Adapter)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    /* Under the lock, which AdapterFree takes after the event: we are done with the adapter then. */
+    if (--Adapter->DiskCount == 0) {
+        KeSetEvent(&Adapter->NoDisks, IO_NO_INCREMENT, FALSE);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
+{
+    if (Path != 0 || Target >= ADAPTER_TARGETS || Lun != 0) {
+        return NULL;
+    }
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    DISK *Disk = Adapter->Targets[Target].Disk;
+    if (Disk != NULL && Disk->State == DISK_ONLINE) {
+        DiskReference(Disk);
+    } else {
+        Disk = NULL;
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Disk;
+}
+
+/* Lock held. */
+static DISK *AdapterFindName(ADAPTER *Adapter, const CHAR *InstanceName)
+{
+    for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
+        DISK *Disk = Adapter->Targets[Target].Disk;
+        if (Disk != NULL && strcmp(Disk->Properties.InstanceName, InstanceName) == 0) {
+            return Disk;
+        }
+    }
+    return NULL;
+}
+
+DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    DISK *Disk = AdapterFindName(Adapter, InstanceName);
+    if (Disk != NULL) {
+        DiskReference(Disk);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Disk;
+}
+
+DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id)
+{
+    DISK *Next = NULL;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
+        DISK *Disk = Adapter->Targets[Target].Disk;
+        if (Disk != NULL && Disk->ConnectionId > Id && (Next == NULL || Disk->ConnectionId < Next->ConnectionId)) {
+            Next = Disk;
+        }
+    }
+    if (Next != NULL) {
+        DiskReference(Next);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Next;
+}
+
+/* Lock held. ADAPTER_TARGETS: all are taken. */
+static ULONG AdapterFreeTarget(const ADAPTER *Adapter)
+{
+    ULONG Target = 0;
+    while (Target < ADAPTER_TARGETS && (Adapter->Targets[Target].Disk != NULL || Adapter->Targets[Target].Known)) {
+        Target++;
+    }
+    return Target;
+}
+
+NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
+{
+    NTSTATUS Status = STATUS_SUCCESS;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    ULONG Target = AdapterFreeTarget(Adapter);
+    if (Adapter->Leaving) {
+        Status = STATUS_SHUTDOWN_IN_PROGRESS;
+    } else if (AdapterFindName(Adapter, Disk->Properties.InstanceName) != NULL) {
+        Status = STATUS_OBJECT_NAME_COLLISION;
+    } else if (Target == ADAPTER_TARGETS) {
+        Status = STATUS_INSUFFICIENT_RESOURCES;
+    } else {
+        Disk->Target = (UCHAR)Target;
+        Disk->ConnectionId = Adapter->NextConnectionId++;
+        DiskReference(Disk);
+        Adapter->Targets[Target].Disk = Disk;
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Status;
+}
+
+void AdapterUnitKnown(ADAPTER *Adapter, UCHAR Target)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Targets[Target].Known = TRUE;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+void AdapterForgetUnit(ADAPTER *Adapter, UCHAR Target)
+{
+    if (Target >= ADAPTER_TARGETS) {
+        return;
+    }
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Targets[Target].Known = FALSE;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+void AdapterRescan(ADAPTER *Adapter)
+{
+    StorPortNotification(BusChangeDetected, Adapter, 0);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The adapter: one per root device, the owner of the table of disks. It is
+ * Storport's device extension, which is zeroed when first allocated and not
+ * when the adapter is started again: AdapterFind sets every field.
+ *
+ * Addresses: one bus, one disk per target, always unit 0, so that REPORT LUNS
+ * to unit 0 finds each. An address is used again only when Windows has let go
+ * of the device that was there.
+ */
+#pragma once
+
+#include "nt.h"
+#include "net.h"
+#include <storport.h>
+
+typedef struct DISK DISK;
+
+/* Targets of the bus; Storport's maximum (WDK, PORT_CONFIGURATION_INFORMATION). */
+#define ADAPTER_TARGETS 255u
+
+typedef struct {
+    DISK *Disk;    /* NULL: no disk answers here */
+    BOOLEAN Known; /* Windows has seen the unit and has not removed it yet */
+} ADAPTER_TARGET;
+
+typedef struct {
+    /* constant between AdapterFind and AdapterFree */
+    PDEVICE_OBJECT Fdo;
+    UNICODE_STRING InterfaceLink;
+    BOOLEAN InterfaceEnabled;
+    ULONG SendWindow; /* sends that a connection may have in flight */
+    NET Net;
+
+    KSPIN_LOCK Lock; /* protects what follows */
+    ADAPTER_TARGET Targets[ADAPTER_TARGETS];
+    UINT64 NextConnectionId;
+    ULONG DiskCount; /* disks that exist, whether in the table or not */
+    BOOLEAN Leaving; /* no new disks */
+    KEVENT NoDisks;  /* DiskCount is 0 */
+} ADAPTER;
+
+/* Storport's callbacks; see their pages for IRQL and order. */
+ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Arguments,
+                  PPORT_CONFIGURATION_INFORMATION Configuration, PBOOLEAN Again);
+BOOLEAN AdapterInitialize(PVOID Extension);
+SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters);
+VOID AdapterFree(PVOID Extension);
+VOID AdapterCompleteServiceIrps(PVOID Extension);
+
+/* The disk at an address with a reference for the caller, NULL if there is none. <= DISPATCH_LEVEL. */
+DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
+
+/* The disk of that name (bytes compared), with a reference; NULL if there is none. */
+DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName);
+
+/* The disk with the lowest ConnectionId above Id, with a reference; NULL at the end. For walking all disks. */
+DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
+
+/*
+ * Enters a new disk: gives it a target and a ConnectionId. Fails with
+ * STATUS_OBJECT_NAME_COLLISION, STATUS_SHUTDOWN_IN_PROGRESS (the adapter is going
+ * away) or STATUS_INSUFFICIENT_RESOURCES (no address free).
+ */
+NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk);
+
+/* Counts the disks that exist: AdapterFree waits for the last. PASSIVE_LEVEL. */
+void AdapterDiskCreated(ADAPTER *Adapter);
+void AdapterDiskDestroyed(ADAPTER *Adapter);
+
+/* Windows asked for the unit (INQUIRY): its address is not free before AdapterForgetUnit. */
+void AdapterUnitKnown(ADAPTER *Adapter, UCHAR Target);
+void AdapterForgetUnit(ADAPTER *Adapter, UCHAR Target);
+
+/* Asks Windows to look at the bus again. */
+void AdapterRescan(ADAPTER *Adapter);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What serves a disk's requests: an NBD connection in the kernel, or (later) a
+ * process. A channel takes work with QueueNextWire and reports answers with
+ * QueueReply, under the disk's lock.
+ */
+#pragma once
+
+#include "nt.h"
+
+typedef struct DISK DISK;
+typedef struct CHANNEL CHANNEL;
+typedef struct WIRE WIRE;
+
+typedef struct {
+    /* There may be work in the queue. No lock held, <= DISPATCH_LEVEL. */
+    void (*Kick)(CHANNEL *Channel);
+    /* Keeps a wire request's payload apart from its SRB's memory, which goes back. Disk's lock held. */
+    void (*Rescue)(CHANNEL *Channel, WIRE *Wire);
+    /* Ends the connection: politely where the other side cooperates, in any case soon. No lock held. */
+    void (*Close)(CHANNEL *Channel);
+    /* Frees the channel. Nothing of it is under way. PASSIVE_LEVEL. */
+    void (*Free)(CHANNEL *Channel);
+} CHANNEL_TYPE;
+
+struct CHANNEL {
+    const CHANNEL_TYPE *Type;
+};

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What goes over an NBD connection. Payload is copied between the SRB's memory
+ * and the connection's own buffers, so that WSK never holds a description of
+ * an SRB's memory and a reset can give an SRB back at once.
+ */
+#include "channel_nbd.h"
+
+#include "base/invariant.h"
+#include "pool.h"
+#include "status.h"
+#include "trace.h"
+
+static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
+{
+    TRANSMIT *Transmit = Context;
+    CONNECTION *Connection = Transmit->Connection;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    Transmit->InFlight = FALSE;
+    Connection->SendsInFlight--;
+    if (!NT_SUCCESS(Status) || Information != Transmit->LengthBytes) {
+        ConnectionFail(Connection, WIN32_CONNECTION_ABORTED, "the connection to the server was lost while sending");
+    }
+    Transmit->LengthBytes = 0;
+    ConnectionQueueDpc(Connection);
+    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+}
+
+static void TransferReceived(void *Context, NTSTATUS Status, ULONG_PTR Information)
+{
+    CONNECTION *Connection = Context;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    Connection->ReceiveBusy = FALSE;
+    if (!NT_SUCCESS(Status)) {
+        ConnectionFail(Connection, WIN32_CONNECTION_ABORTED, "the connection to the server was lost");
+    } else if (Information == 0 || Information > Connection->ReceiveBuffer.SizeBytes) {
+        NbdServerClosed(&Connection->Client);
+        ConnectionFailNbd(Connection);
+    } else {
+        Connection->ReceivedBytes = (ULONG)Information;
+        Connection->ConsumedBytes = 0;
+    }
+    ConnectionQueueDpc(Connection);
+    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+}
+
+NTSTATUS TransferInitialize(CONNECTION *Connection)
+{
+    NTSTATUS Status = NetOpInitialize(&Connection->Receive, TransferReceived, Connection);
+    if (NT_SUCCESS(Status)) {
+        Status = NetBufferAllocate(&Connection->ReceiveBuffer, CONNECTION_RECEIVE_BYTES);
+    }
+    for (ULONG Index = 0; NT_SUCCESS(Status) && Index < Connection->TransmitCount; Index++) {
+        TRANSMIT *Transmit = &Connection->Transmit[Index];
+        Transmit->Connection = Connection;
+        Status = NetOpInitialize(&Transmit->Op, TransferSent, Transmit);
+        if (NT_SUCCESS(Status)) {
+            Status = NetBufferAllocate(&Transmit->Buffer, CONNECTION_TRANSMIT_BYTES);
+        }
+    }
+    return Status;
+}
+
+void TransferFree(CONNECTION *Connection)
+{
+    for (ULONG Index = 0; Index < Connection->TransmitCount; Index++) {
+        NetBufferFree(&Connection->Transmit[Index].Buffer);
+        NetOpFree(&Connection->Transmit[Index].Op);
+    }
+    NetBufferFree(&Connection->ReceiveBuffer);
+    NetOpFree(&Connection->Receive);
+    PoolFree(Connection->Rescued);
+}
+
+void TransferReset(CONNECTION *Connection)
+{
+    INVARIANT(Connection->SendsInFlight == 0 && !Connection->ReceiveBusy);
+    for (ULONG Index = 0; Index < Connection->TransmitCount; Index++) {
+        Connection->Transmit[Index].LengthBytes = 0;
+    }
+    Connection->Filling = 0;
+    Connection->ReceivedBytes = 0;
+    Connection->ConsumedBytes = 0;
+    Connection->Farewell = FALSE;
+    Connection->StreamSlot = SLOT_NONE;
+    Connection->StreamLeftBytes = 0;
+}
+
+/* Copies as much of the present WRITE's payload as there is room for. TRUE: all of it is out. */
+static BOOLEAN TransferStream(CONNECTION *Connection, TRANSMIT *Transmit, LIST_ENTRY *Done)
+{
+    ULONG Room = Transmit->Buffer.SizeBytes - Transmit->LengthBytes;
+    ULONG Length = Connection->StreamLeftBytes < Room ? Connection->StreamLeftBytes : Room;
+    RtlCopyMemory(Transmit->Buffer.Bytes + Transmit->LengthBytes, Connection->StreamData, Length);
+    Transmit->LengthBytes += Length;
+    Connection->StreamData += Length;
+    Connection->StreamLeftBytes -= Length;
+    if (Connection->StreamLeftBytes != 0) {
+        return FALSE;
+    }
+    USHORT Slot = Connection->StreamSlot;
+    Connection->StreamSlot = SLOT_NONE;
+    PoolFree(Connection->Rescued);
+    Connection->Rescued = NULL;
+    QueueWireSent(&Connection->Disk->Queue, Slot, Done);
+    return TRUE;
+}
+
+/* Encodes the next wire request. FALSE: there is none, or no room. */
+static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit, LIST_ENTRY *Done)
+{
+    QUEUE *Queue = &Connection->Disk->Queue;
+    if (Transmit->Buffer.SizeBytes - Transmit->LengthBytes < NBD_REQUEST_SIZE) {
+        return FALSE;
+    }
+    USHORT Slot = QueueNextWire(Queue);
+    if (Slot == SLOT_NONE) {
+        return FALSE;
+    }
+    WIRE *Wire = &Queue->Wires[Slot];
+    NbdRequest(&Connection->Client, SlotMapHandle(&Queue->Slots, Slot), (NBD_COMMAND)Wire->Command,
+               Wire->Fua ? NBD_CMD_FLAG_FUA : 0, Wire->Offset, Wire->LengthBytes,
+               Transmit->Buffer.Bytes + Transmit->LengthBytes);
+    Transmit->LengthBytes += NBD_REQUEST_SIZE;
+    QueueWireSending(Queue, Slot);
+    if (Wire->PayloadOwed) {
+        Connection->StreamSlot = Slot;
+        Connection->StreamData = Wire->Data;
+        Connection->StreamLeftBytes = Wire->LengthBytes;
+    } else {
+        QueueWireSent(Queue, Slot, Done);
+    }
+    return TRUE;
+}
+
+static void TransferHandshake(CONNECTION *Connection, TRANSMIT *Transmit)
+{
+    Transmit->LengthBytes += (ULONG)NbdTakeOutput(&Connection->Client, Transmit->Buffer.Bytes + Transmit->LengthBytes,
+                                                  Transmit->Buffer.SizeBytes - Transmit->LengthBytes);
+}
+
+/* Says goodbye once nothing is owed to us any more ("The client ... SHOULD wait until there are no inflight requests").
+ */
+static void TransferFarewell(CONNECTION *Connection, TRANSMIT *Transmit)
+{
+    if (!Connection->Established) {
+        TransferHandshake(Connection, Transmit);
+        Connection->Farewell = TRUE;
+        return;
+    }
+    if (!Connection->Farewell && Connection->Client.InFlight == 0 &&
+        Transmit->Buffer.SizeBytes - Transmit->LengthBytes >= NBD_REQUEST_SIZE) {
+        NbdDisconnect(&Connection->Client, Transmit->Buffer.Bytes + Transmit->LengthBytes);
+        Transmit->LengthBytes += NBD_REQUEST_SIZE;
+        Connection->Farewell = TRUE;
+    }
+}
+
+/* Gathers what can be sent in the buffer that is being filled. Lock held. */
+static void TransferFill(CONNECTION *Connection, LIST_ENTRY *Done)
+{
+    TRANSMIT *Transmit = &Connection->Transmit[Connection->Filling];
+    if (Transmit->InFlight) {
+        return;
+    }
+    if (Connection->State == CONNECTION_HANDSHAKE) {
+        TransferHandshake(Connection, Transmit);
+        return;
+    }
+    if (Connection->State == CONNECTION_LEAVING && !Connection->Established) {
+        TransferFarewell(Connection, Transmit);
+        return;
+    }
+    do {
+        if (Connection->StreamSlot != SLOT_NONE && !TransferStream(Connection, Transmit, Done)) {
+            return;
+        }
+    } while (TransferEncode(Connection, Transmit, Done));
+    if (Connection->State == CONNECTION_LEAVING) {
+        TransferFarewell(Connection, Transmit);
+    }
+}
+
+static BOOLEAN TransferOpen(const CONNECTION *Connection)
+{
+    return Connection->State == CONNECTION_HANDSHAKE || Connection->State == CONNECTION_READY ||
+           Connection->State == CONNECTION_LEAVING;
+}
+
+void TransferTransmit(CONNECTION *Connection)
+{
+    LIST_ENTRY Done;
+    InitializeListHead(&Done);
+    KIRQL Irql;
+    KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    if (Connection->Sending) {
+        /* Whoever sends looks again before it leaves. */
+        KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+        return;
+    }
+    Connection->Sending = TRUE;
+    ULONG Passes;
+    for (Passes = 0; Passes < CONNECTION_PASSES && TransferOpen(Connection); Passes++) {
+        TransferFill(Connection, &Done);
+        TRANSMIT *Transmit = &Connection->Transmit[Connection->Filling];
+        if (Transmit->InFlight || Transmit->LengthBytes == 0 ||
+            Connection->SendsInFlight + 1 >= Connection->TransmitCount) {
+            break;
+        }
+        Transmit->InFlight = TRUE;
+        Connection->SendsInFlight++;
+        Connection->Filling = (Connection->Filling + 1) % Connection->TransmitCount;
+        PWSK_SOCKET Socket = Connection->Socket;
+        ULONG LengthBytes = Transmit->LengthBytes;
+        KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+        NetSend(Socket, &Transmit->Op, &Transmit->Buffer, LengthBytes);
+        KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    }
+    Connection->Sending = FALSE;
+    /* The drain waits for the transmitter before it closes the socket, and a long pass is continued by it. */
+    if (!TransferOpen(Connection) || Passes == CONNECTION_PASSES ||
+        (Connection->Farewell && TransferIdle(Connection))) {
+        ConnectionQueueDpc(Connection);
+    }
+    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+    QueueCompleteList(Connection->Disk, &Done);
+}
+
+BOOLEAN TransferIdle(const CONNECTION *Connection)
+{
+    return Connection->SendsInFlight == 0 && !Connection->Sending &&
+           Connection->Transmit[Connection->Filling].LengthBytes == 0;
+}
+
+/* One event of the engine. */
+static void TransferEvent(CONNECTION *Connection, const NBD_EVENT *Event, LIST_ENTRY *Done)
+{
+    switch (Event->Type) {
+    case NBD_EVENT_REPLY:
+        if (Event->Last && Event->Error == NBD_ESHUTDOWN) {
+            /* Proto, "Terminating the transmission phase": we must disconnect, softly. */
+            TraceWarning("%s: the server is shutting down", Connection->Disk->Properties.InstanceName);
+            Connection->Stop = TRUE;
+        }
+        QueueReply(&Connection->Disk->Queue, Event, Done);
+        break;
+    case NBD_EVENT_CONNECTED:
+        ConnectionEstablished(Connection);
+        break;
+    case NBD_EVENT_FAILED:
+        ConnectionFailNbd(Connection);
+        break;
+    case NBD_EVENT_NONE:
+    case NBD_EVENT_LISTED:
+    case NBD_EVENT_LIST_END:
+        break;
+    }
+}
+
+/* Whether the engine still wants to hear the server. */
+static BOOLEAN TransferListens(const CONNECTION *Connection)
+{
+    return TransferOpen(Connection) && Connection->Client.Phase != NBD_PHASE_FAILED &&
+           Connection->Client.Phase != NBD_PHASE_DONE;
+}
+
+BOOLEAN TransferConsume(CONNECTION *Connection, LIST_ENTRY *Done)
+{
+    ULONG Budget = CONNECTION_PIECE_BYTES;
+    while (Connection->ConsumedBytes < Connection->ReceivedBytes && Budget != 0 && TransferListens(Connection)) {
+        ULONG Left = Connection->ReceivedBytes - Connection->ConsumedBytes;
+        ULONG Length = Left < Budget ? Left : Budget;
+        NBD_EVENT Event;
+        ULONG Used = (ULONG)NbdReceive(&Connection->Client, Connection->ReceiveBuffer.Bytes + Connection->ConsumedBytes,
+                                       Length, &Event);
+        INVARIANT(Used <= Length && (Used != 0 || Event.Type == NBD_EVENT_FAILED));
+        Connection->ConsumedBytes += Used;
+        Budget -= Used;
+        TransferEvent(Connection, &Event, Done);
+    }
+    return Connection->ConsumedBytes < Connection->ReceivedBytes && TransferListens(Connection);
+}
+
+void TransferRescue(CHANNEL *Channel, WIRE *Wire)
+{
+    CONNECTION *Connection = (CONNECTION *)Channel;
+    /* Only one WRITE at a time is being copied, and it is the one that owes payload. */
+    INVARIANT(Connection->StreamSlot != SLOT_NONE && Wire == &Connection->Disk->Queue.Wires[Connection->StreamSlot]);
+    Wire->Data = NULL;
+    Connection->Rescued = PoolAllocate(Connection->StreamLeftBytes);
+    if (Connection->Rescued == NULL) {
+        /* What has been sent of it can't be taken back: the connection ends, before anything else is sent. */
+        ConnectionMove(Connection, CONNECTION_CLOSING);
+        ConnectionQueueDpc(Connection);
+        return;
+    }
+    RtlCopyMemory(Connection->Rescued, Connection->StreamData, Connection->StreamLeftBytes);
+    Connection->StreamData = Connection->Rescued;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* The beginning and the end of an NBD channel's memory, and what its server's words mean for the disk. */
+#include "channel_nbd.h"
+
+#include "base/text.h"
+#include "pool.h"
+#include "status.h"
+#include "trace.h"
+
+/* Takes over the addresses, with the port. PASSIVE_LEVEL. */
+static void ConnectionTakeAddresses(CONNECTION *Connection)
+{
+    USHORT Port = RtlUshortByteSwap((USHORT)Connection->Disk->Properties.NbdProperties.PortNumber);
+    for (PADDRINFOEXW Info = Connection->Resolved; Info != NULL; Info = Info->ai_next) {
+        if (Connection->AddressCount == CONNECTION_ADDRESSES) {
+            break;
+        }
+        PSOCKADDR_STORAGE Address = &Connection->Addresses[Connection->AddressCount];
+        if (Info->ai_family == AF_INET && Info->ai_addrlen >= sizeof(SOCKADDR_IN)) {
+            RtlCopyMemory(Address, Info->ai_addr, sizeof(SOCKADDR_IN));
+            ((SOCKADDR_IN *)Address)->sin_port = Port;
+        } else if (Info->ai_family == AF_INET6 && Info->ai_addrlen >= sizeof(SOCKADDR_IN6)) {
+            RtlCopyMemory(Address, Info->ai_addr, sizeof(SOCKADDR_IN6));
+            ((SOCKADDR_IN6 *)Address)->sin6_port = Port;
+        } else {
+            continue;
+        }
+        Connection->AddressCount++;
+    }
+    if (Connection->Resolved != NULL) {
+        NetFreeAddresses(&Connection->Disk->Adapter->Net, Connection->Resolved);
+        Connection->Resolved = NULL;
+    }
+}
+
+VOID NTAPI ConnectionResolved(PDEVICE_OBJECT DeviceObject, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    CONNECTION *Connection = Context;
+    if (NT_SUCCESS(Connection->ControlStatus)) {
+        ConnectionTakeAddresses(Connection);
+    }
+    KIRQL Irql;
+    KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    if (Connection->AddressCount == 0) {
+        TraceInfo("%s: resolving failed with status 0x%08x", Connection->Disk->Properties.InstanceName,
+                  (ULONG)Connection->ControlStatus);
+        ConnectionNote(Connection, WIN32_HOST_NOT_FOUND, 0,
+                       "the name could not be resolved (check its spelling and DNS)");
+    }
+    ConnectionMove(Connection, CONNECTION_RESOLVED);
+    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+    ConnectionDrain(Connection);
+}
+
+void NbdChannelStart(CHANNEL *Channel)
+{
+    CONNECTION *Connection = (CONNECTION *)Channel;
+    DiskReference(Connection->Disk);
+    NetResolve(&Connection->Disk->Adapter->Net, &Connection->Control, &Connection->HostString, &Connection->Resolved);
+}
+
+/* ---- what the queue and the disk ask of the channel ---- */
+
+static void ConnectionKick(CHANNEL *Channel)
+{
+    TransferTransmit((CONNECTION *)Channel);
+}
+
+static void ConnectionStop(CHANNEL *Channel)
+{
+    CONNECTION *Connection = (CONNECTION *)Channel;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    Connection->Stop = TRUE;
+    if (!Connection->Finished) {
+        ConnectionQueueDpc(Connection);
+    }
+    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+}
+
+static void ConnectionFree(CHANNEL *Channel)
+{
+    CONNECTION *Connection = (CONNECTION *)Channel;
+    TransferFree(Connection);
+    NetOpFree(&Connection->Control);
+    NetOpFree(&Connection->Close);
+    if (Connection->ResolveWork != NULL) {
+        IoFreeWorkItem(Connection->ResolveWork);
+    }
+    PoolFree(Connection->Slots);
+    PoolFree(Connection);
+}
+
+static const CHANNEL_TYPE ConnectionType = {ConnectionKick, TransferRescue, ConnectionStop, ConnectionFree};
+
+/* What the server said, as SCSI and as the published properties. */
+static void ConnectionDescribe(CONNECTION *Connection, SCSI_DISK *Scsi)
+{
+    const NBD_EXPORT *Export = &Connection->Client.Export;
+    WNBD_PROPERTIES *Properties = &Connection->Disk->Properties;
+    BOOLEAN Flush = (Export->Flags & NBD_FLAG_SEND_FLUSH) != 0;
+    BOOLEAN Fua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
+    Scsi->BlockSize = Export->BlockSize;
+    Scsi->BlockCount = Export->Size / Export->BlockSize;
+    Scsi->PhysicalBlockSize = Export->PreferredBlock > Export->BlockSize && Export->PreferredBlock <= 65536
+                                  ? Export->PreferredBlock
+                                  : Export->BlockSize;
+    Scsi->ReadOnly = Properties->Flags.ReadOnly || (Export->Flags & NBD_FLAG_READ_ONLY) != 0;
+    Scsi->WriteCache = Flush;
+    Scsi->ForceUnitAccess = Fua || Flush;
+    Scsi->Unmap = !Scsi->ReadOnly && (Export->Flags & NBD_FLAG_SEND_TRIM) != 0;
+    Scsi->MaximumUnmapDescriptors = Properties->MaxUnmapDescCount;
+    Scsi->Rotational = (Export->Flags & NBD_FLAG_ROTATIONAL) != 0;
+
+    Properties->BlockCount = Scsi->BlockCount;
+    Properties->BlockSize = Scsi->BlockSize;
+    Properties->Flags.ReadOnly = Scsi->ReadOnly;
+    Properties->Flags.FlushSupported = Flush;
+    Properties->Flags.FUASupported = Scsi->ForceUnitAccess;
+    Properties->Flags.UnmapSupported = Scsi->Unmap;
+}
+
+void ConnectionEstablished(CONNECTION *Connection)
+{
+    DISK *Disk = Connection->Disk;
+    const NBD_EXPORT *Export = &Connection->Client.Export;
+    ConnectionDescribe(Connection, &Disk->Scsi);
+    Disk->Queue.BlockSize = Export->BlockSize;
+    Disk->Queue.MaximumPayload = Export->MaximumPayload;
+    Disk->Queue.ServerFua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
+    UINT64 Hidden = Export->Size % Export->BlockSize;
+    if (Hidden != 0) {
+        TEXT Text;
+        TextInitialize(&Text, Connection->Outcome.Message, sizeof(Connection->Outcome.Message));
+        TextAppend(&Text, "the export has ");
+        TextAppendDecimal(&Text, Export->Size);
+        TextAppend(&Text, " bytes, which is not a multiple of the block size; its last ");
+        TextAppendDecimal(&Text, Hidden);
+        TextAppend(&Text, " bytes are not part of the disk");
+        TraceWarning("%s: %s", Disk->Properties.InstanceName, Connection->Outcome.Message);
+    }
+    Connection->Outcome.Phase = WnbdCreatePhaseDone;
+    Connection->Established = TRUE;
+    Connection->Announce = TRUE;
+    ConnectionMove(Connection, CONNECTION_READY);
+}
+
+static NTSTATUS ConnectionInitialize(CONNECTION *Connection)
+{
+    DISK *Disk = Connection->Disk;
+    KeInitializeDpc(&Connection->Dpc, ConnectionDpc, Connection);
+    KeInitializeDpc(&Connection->TimerDpc, ConnectionTimerDpc, Connection);
+    KeInitializeTimer(&Connection->Timer);
+    Connection->State = CONNECTION_RESOLVING;
+    Connection->ControlBusy = TRUE;
+    Connection->StreamSlot = SLOT_NONE;
+    Connection->TransmitCount = Disk->Adapter->SendWindow + 1;
+    Connection->ResolveWork = IoAllocateWorkItem(Disk->Adapter->Fdo);
+    Connection->Slots = PoolAllocate(Disk->Queue.Depth * sizeof(NBD_SLOT));
+    if (Connection->ResolveWork == NULL || Connection->Slots == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    const CHAR *Host = Disk->Properties.NbdProperties.Hostname;
+    ULONG HostBytes;
+    NTSTATUS Status = RtlUTF8ToUnicodeN(Connection->Host, sizeof(Connection->Host) - sizeof(WCHAR), &HostBytes, Host,
+                                        (ULONG)strlen(Host));
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Connection->HostString.Buffer = Connection->Host;
+    Connection->HostString.Length = (USHORT)HostBytes;
+    Connection->HostString.MaximumLength = sizeof(Connection->Host);
+    Status = NetOpInitialize(&Connection->Control, ConnectionControlDone, Connection);
+    if (NT_SUCCESS(Status)) {
+        Status = NetOpInitialize(&Connection->Close, ConnectionCloseDone, Connection);
+    }
+    if (NT_SUCCESS(Status)) {
+        Status = TransferInitialize(Connection);
+    }
+    return Status;
+}
+
+NTSTATUS NbdChannelCreate(DISK *Disk, CHANNEL **Channel)
+{
+    CONNECTION *Connection = PoolAllocate(sizeof(*Connection));
+    if (Connection == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    Connection->Channel.Type = &ConnectionType;
+    Connection->Disk = Disk;
+    NTSTATUS Status = ConnectionInitialize(Connection);
+    if (!NT_SUCCESS(Status)) {
+        ConnectionFree(&Connection->Channel);
+        return Status;
+    }
+    *Channel = &Connection->Channel;
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* disk.h: a disk's life. */
+#include "disk.h"
+
+#include "channel_nbd.h"
+#include "pool.h"
+#include "trace.h"
+
+static VOID NTAPI DiskDestroy(PDEVICE_OBJECT DeviceObject, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    DISK *Disk = Context;
+    ADAPTER *Adapter = Disk->Adapter;
+    /* The release that brought us here may have come from one of the channel's DPCs; its memory goes now. */
+    KeFlushQueuedDpcs();
+    if (Disk->Channel != NULL) {
+        Disk->Channel->Type->Free(Disk->Channel);
+    }
+    QueueFree(&Disk->Queue);
+    PIO_WORKITEM Work = Disk->DestroyWork;
+    PoolFree(Disk);
+    AdapterDiskDestroyed(Adapter);
+    IoFreeWorkItem(Work);
+}
+
+static void DiskCreateCancelled(PENDED *Pended)
+{
+    DISK *Disk = CONTAINING_RECORD(Pended, DISK, Create);
+    DiskWithdraw(Disk);
+    DiskRelease(Disk);
+}
+
+/* What Windows sees of it before, and apart from, what the server says. */
+static void DiskDefaults(DISK *Disk)
+{
+    WNBD_PROPERTIES *Properties = &Disk->Properties;
+    if (Properties->SerialNumber[0] == '\0') {
+        RtlCopyMemory(Properties->SerialNumber, Properties->InstanceName, sizeof(Properties->SerialNumber));
+    }
+    if (Properties->MaxUnmapDescCount == 0) {
+        Properties->MaxUnmapDescCount = DISK_DEFAULT_UNMAP_DESCRIPTORS;
+    }
+    if (Properties->NbdProperties.Flags.SkipNegotiation && Properties->BlockSize == 0) {
+        Properties->BlockSize = WNBD_DEFAULT_BLOCK_SIZE;
+    }
+    SCSI_DISK *Scsi = &Disk->Scsi;
+    RtlCopyMemory(Scsi->SerialNumber, Properties->SerialNumber, sizeof(Scsi->SerialNumber));
+    RtlCopyMemory(Scsi->Revision, DISK_REVISION, sizeof(Scsi->Revision));
+    Scsi->NaaSpecified = Properties->Flags.NaaIdSpecified;
+    RtlCopyMemory(Scsi->Naa, Properties->NaaIdentifier.data, sizeof(Scsi->Naa));
+}
+
+NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result)
+{
+    DISK *Disk = PoolAllocate(sizeof(*Disk));
+    if (Disk == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    Disk->Adapter = Adapter;
+    Disk->References = 1;
+    Disk->State = DISK_CONNECTING;
+    KeInitializeSpinLock(&Disk->Lock);
+    PendInitialize(&Disk->Create, Adapter, DiskCreateCancelled);
+    Disk->Properties = *Properties;
+    DiskDefaults(Disk);
+    Disk->DestroyWork = IoAllocateWorkItem(Adapter->Fdo);
+    NTSTATUS Status = Disk->DestroyWork != NULL ? QueueInitialize(&Disk->Queue, WNBD_DEFAULT_MAX_IO_REQ_PER_LUN)
+                                                : STATUS_INSUFFICIENT_RESOURCES;
+    if (NT_SUCCESS(Status)) {
+        Status = NbdChannelCreate(Disk, &Disk->Channel);
+    }
+    if (!NT_SUCCESS(Status)) {
+        QueueFree(&Disk->Queue);
+        if (Disk->DestroyWork != NULL) {
+            IoFreeWorkItem(Disk->DestroyWork);
+        }
+        PoolFree(Disk);
+        return Status;
+    }
+    AdapterDiskCreated(Adapter);
+    *Result = Disk;
+    return STATUS_SUCCESS;
+}
+
+void DiskReference(DISK *Disk)
+{
+    InterlockedIncrement(&Disk->References);
+}
+
+void DiskRelease(DISK *Disk)
+{
+    if (InterlockedDecrement(&Disk->References) == 0) {
+        IoQueueWorkItem(Disk->DestroyWork, DiskDestroy, DelayedWorkQueue, Disk);
+    }
+}
+
+BOOLEAN DiskOnline(DISK *Disk)
+{
+    ADAPTER *Adapter = Disk->Adapter;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    BOOLEAN Online = Disk->State == DISK_CONNECTING;
+    if (Online) {
+        Disk->State = DISK_ONLINE;
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    if (Online) {
+        TraceInfo("%s: connected, at target %u", Disk->Properties.InstanceName, Disk->Target);
+        AdapterRescan(Adapter);
+    }
+    return Online;
+}
+
+BOOLEAN DiskWithdraw(DISK *Disk)
+{
+    ADAPTER *Adapter = Disk->Adapter;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    DISK_STATE State = Disk->State;
+    Disk->State = DISK_GONE;
+    if (State != DISK_GONE) {
+        Adapter->Targets[Disk->Target].Disk = NULL;
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    if (State == DISK_GONE) {
+        return FALSE;
+    }
+    LIST_ENTRY Done;
+    InitializeListHead(&Done);
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    QueueClose(&Disk->Queue, Disk->Channel, &Done);
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    QueueCompleteList(Disk, &Done);
+    Disk->Channel->Type->Close(Disk->Channel);
+    if (State == DISK_ONLINE) {
+        TraceInfo("%s: withdrawn from target %u", Disk->Properties.InstanceName, Disk->Target);
+        AdapterRescan(Adapter);
+    }
+    DiskRelease(Disk);
+    return TRUE;
+}
+
+void DiskDescribe(DISK *Disk, PWNBD_CONNECTION_INFO Info)
+{
+    RtlZeroMemory(Info, sizeof(*Info));
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    Info->Properties = Disk->Properties;
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    Info->TargetId = Disk->Target;
+    Info->ConnectionId = Disk->ConnectionId;
+    /* Windows' number of the disk is found by libwnbd, which can ask Windows. */
+    Info->DiskNumber = -1;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A disk: what Windows sees, its requests, and the channel that serves them.
+ *
+ * Lifetime: counted references. The adapter's table holds one from DiskAdd to
+ * DiskWithdraw, the channel one until its connection is closed, and each call
+ * that works with the disk one of its own. The last one hands the disk to a
+ * work item, which frees it at PASSIVE_LEVEL after the DPCs have run out.
+ */
+#pragma once
+
+#include "nt.h"
+#include "adapter.h"
+#include "channel.h"
+#include "pend.h"
+#include "queue.h"
+#include "scsi/scsi.h"
+#include "wnbd_ioctl.h"
+
+typedef enum {
+    DISK_CONNECTING, /* named, not shown to Windows yet */
+    DISK_ONLINE,     /* shown to Windows */
+    DISK_GONE        /* withdrawn: its address answers NO_DEVICE */
+} DISK_STATE;
+
+/* INQUIRY product revision level. */
+#define DISK_REVISION "0.3 "
+/* UNMAP descriptors in one command where the creator names no limit. */
+#define DISK_DEFAULT_UNMAP_DESCRIPTORS 256u
+
+struct DISK {
+    /* constant after DiskCreate */
+    ADAPTER *Adapter;
+    UINT64 ConnectionId;
+    UCHAR Target; /* bus 0, unit 0 */
+    PIO_WORKITEM DestroyWork;
+    BOOLEAN CreateExtended; /* the create request is IOCTL_WNBD_CREATE_EX */
+
+    /* protected by Adapter->Lock */
+    DISK_STATE State;
+
+    volatile LONG References;
+
+    /* the create request, until it is answered; has a lock of its own */
+    PENDED Create;
+
+    /* protected by Lock; Scsi and Properties are constant once State is DISK_ONLINE */
+    KSPIN_LOCK Lock;
+    WNBD_PROPERTIES Properties;
+    SCSI_DISK Scsi;
+    QUEUE Queue;
+    CHANNEL *Channel;
+};
+
+/* A disk with the properties asked for, one reference, not in the table yet. PASSIVE_LEVEL. */
+NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Disk);
+
+void DiskReference(DISK *Disk);
+/* Any IRQL <= DISPATCH_LEVEL, no lock held. */
+void DiskRelease(DISK *Disk);
+
+/* Shows the disk to Windows: Scsi is filled, the channel can serve. False if it was withdrawn meanwhile. No lock held.
+ */
+BOOLEAN DiskOnline(DISK *Disk);
+
+/*
+ * Takes the disk away from Windows, if it is there, and its name out of the
+ * table: outstanding SRBs end with NO_DEVICE, the channel is asked to close.
+ * Returns FALSE if somebody else did it before. No lock held.
+ */
+BOOLEAN DiskWithdraw(DISK *Disk);
+
+/* What the outside may know: the published structure. Lock not held. */
+void DiskDescribe(DISK *Disk, PWNBD_CONNECTION_INFO Info);

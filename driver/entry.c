@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* Where Windows enters: registration with Storport. */
+#include "adapter.h"
+#include "ioctl.h"
+#include "options.h"
+#include "queue.h"
+#include "startio.h"
+#include "trace.h"
+#include "version.h"
+
+DRIVER_INITIALIZE DriverEntry;
+
+static VOID EntryTracingStart(PVOID DriverObject, PVOID RegistryPath)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+    UNREFERENCED_PARAMETER(RegistryPath);
+}
+
+/* The documented callback that comes at the driver's unload (WDK, HwStorCleanupTracing). */
+static VOID EntryUnload(PVOID DriverObject)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+    OptionsStop();
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    NTSTATUS Status = OptionsStart(RegistryPath);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    /* Unused members must be 0 (WDK, StorPortInitialize). */
+    HW_INITIALIZATION_DATA Data;
+    RtlZeroMemory(&Data, sizeof(Data));
+    Data.HwInitializationDataSize = sizeof(Data);
+    Data.AdapterInterfaceType = Internal; /* a virtual miniport */
+    Data.HwInitialize = AdapterInitialize;
+    Data.HwStartIo = StartIo;
+    Data.HwFindAdapter = AdapterFind;
+    Data.HwResetBus = StartIoResetBus;
+    Data.HwAdapterControl = AdapterControl;
+    Data.HwUnitControl = StartIoUnitControl;
+    Data.HwFreeAdapterResources = AdapterFree;
+    Data.HwProcessServiceRequest = IoctlProcess;
+    Data.HwCompleteServiceIrp = AdapterCompleteServiceIrps;
+    Data.HwInitializeTracing = EntryTracingStart;
+    Data.HwCleanupTracing = EntryUnload;
+    Data.DeviceExtensionSize = sizeof(ADAPTER);
+    Data.SrbExtensionSize = sizeof(QUEUE_RESET);
+    Data.MapBuffers = STOR_MAP_NON_READ_WRITE_BUFFERS;
+    Data.TaggedQueuing = TRUE;
+    Data.AutoRequestSense = TRUE;
+    Data.MultipleRequestPerLu = TRUE;
+    Data.FeatureSupport = STOR_FEATURE_VIRTUAL_MINIPORT | STOR_FEATURE_FULL_PNP_DEVICE_CAPABILITIES;
+    Data.SrbTypeFlags = SRB_TYPE_FLAG_SCSI_REQUEST_BLOCK | SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK;
+    Data.AddressTypeFlags = ADDRESS_TYPE_FLAG_BTL8;
+    Status = StorPortInitialize(DriverObject, RegistryPath, &Data, NULL);
+    if (!NT_SUCCESS(Status)) {
+        TraceError("registering with Storport failed with status 0x%08x", (ULONG)Status);
+        OptionsStop();
+    }
+    return Status;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The control path: commands of libwnbd, which come through
+ * IOCTL_MINIPORT_PROCESS_SERVICE_IRP with their number in the first ULONG.
+ */
+#pragma once
+
+#include "nt.h"
+#include "wnbd_ioctl.h"
+
+typedef struct DISK DISK;
+
+/* How the making of a disk ended. */
+typedef struct {
+    UINT32 Win32Error; /* 0: the disk is there */
+    WnbdCreatePhase Phase;
+    UINT32 ServerError;                       /* NBD_REP_ERR_* or 0 */
+    CHAR Message[WNBD_CREATE_MESSAGE_LENGTH]; /* UTF-8: the cause, or a warning, or "" */
+} CREATE_OUTCOME;
+
+/* HwProcessServiceRequest. PASSIVE_LEVEL, in the context of the caller's thread. */
+VOID IoctlProcess(PVOID Extension, PVOID Irp);
+
+/* Answers the create request of Disk, if it still waits. No lock held, <= DISPATCH_LEVEL. */
+void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* options.h over Zw*Key. */
+#include "options.h"
+
+#include "channel_nbd.h"
+#include "pool.h"
+#include "trace.h"
+
+#define OPTIONS_DEFAULT_SEND_WINDOW 4u
+
+static UNICODE_STRING OptionsKey; /* ...\Services\wnbd\Parameters; constant between start and stop */
+
+NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath)
+{
+    static const WCHAR Parameters[] = L"\\Parameters";
+    SIZE_T SizeBytes = RegistryPath->Length + sizeof(Parameters);
+    if (SizeBytes > MAXUSHORT) {
+        return STATUS_NAME_TOO_LONG;
+    }
+    OptionsKey.Buffer = PoolAllocate(SizeBytes);
+    if (OptionsKey.Buffer == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    RtlCopyMemory(OptionsKey.Buffer, RegistryPath->Buffer, RegistryPath->Length);
+    RtlCopyMemory((PUCHAR)OptionsKey.Buffer + RegistryPath->Length, Parameters, sizeof(Parameters));
+    OptionsKey.Length = (USHORT)(SizeBytes - sizeof(WCHAR));
+    OptionsKey.MaximumLength = (USHORT)SizeBytes;
+    return STATUS_SUCCESS;
+}
+
+void OptionsStop(void)
+{
+    PoolFree(OptionsKey.Buffer);
+    RtlZeroMemory(&OptionsKey, sizeof(OptionsKey));
+}
+
+/* A DWORD of the key; FALSE if it is missing or of another type. */
+static BOOLEAN OptionsReadDword(PCWSTR Name, ULONG *Value)
+{
+    struct {
+        KEY_VALUE_PARTIAL_INFORMATION Information;
+        UCHAR Data[sizeof(ULONG)];
+    } Buffer;
+    OBJECT_ATTRIBUTES Attributes;
+    UNICODE_STRING NameString;
+    HANDLE Key;
+    ULONG LengthBytes;
+    InitializeObjectAttributes(&Attributes, &OptionsKey, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (!NT_SUCCESS(ZwOpenKey(&Key, KEY_READ, &Attributes))) {
+        return FALSE;
+    }
+    RtlInitUnicodeString(&NameString, Name);
+    NTSTATUS Status =
+        ZwQueryValueKey(Key, &NameString, KeyValuePartialInformation, &Buffer, sizeof(Buffer), &LengthBytes);
+    ZwClose(Key);
+    if (!NT_SUCCESS(Status) || Buffer.Information.Type != REG_DWORD || Buffer.Information.DataLength != sizeof(ULONG)) {
+        return FALSE;
+    }
+    RtlCopyMemory(Value, Buffer.Information.Data, sizeof(ULONG));
+    return TRUE;
+}
+
+ULONG OptionsSendWindow(void)
+{
+    ULONG Window;
+    if (!OptionsReadDword(L"SendWindow", &Window)) {
+        return OPTIONS_DEFAULT_SEND_WINDOW;
+    }
+    if (Window < 1 || Window > CONNECTION_SEND_WINDOW_MAX) {
+        TraceWarning("SendWindow is %u, which is not 1 to %u: %u is used", Window, CONNECTION_SEND_WINDOW_MAX,
+                     OPTIONS_DEFAULT_SEND_WINDOW);
+        return OPTIONS_DEFAULT_SEND_WINDOW;
+    }
+    return Window;
+}

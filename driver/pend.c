@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* pend.h. WDK: "Synchronizing Cancellation in Driver Routines that Process IRPs". */
+#include "pend.h"
+
+#include <storport.h>
+
+void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
+{
+    Irp->IoStatus.Status = Status;
+    Irp->IoStatus.Information = Information;
+    /* Not IoCompleteRequest: Storport counts the IRP (WDK, StorPortCompleteServiceIrp). */
+    StorPortCompleteServiceIrp(Extension, Irp);
+}
+
+static VOID NTAPI PendCancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    PENDED *Pended = Irp->Tail.Overlay.DriverContext[0];
+    IoReleaseCancelSpinLock(Irp->CancelIrql);
+    KIRQL Irql;
+    KeAcquireSpinLock(&Pended->Lock, &Irql);
+    Pended->Irp = NULL;
+    KeReleaseSpinLock(&Pended->Lock, Irql);
+    ServiceComplete(Pended->Extension, Irp, STATUS_CANCELLED, 0);
+    Pended->Cancelled(Pended);
+}
+
+void PendInitialize(PENDED *Pended, PVOID Extension, void (*Cancelled)(PENDED *Pended))
+{
+    KeInitializeSpinLock(&Pended->Lock);
+    Pended->Irp = NULL;
+    Pended->Extension = Extension;
+    Pended->Cancelled = Cancelled;
+}
+
+BOOLEAN PendIrp(PENDED *Pended, PIRP Irp)
+{
+    BOOLEAN Pend = TRUE;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Pended->Lock, &Irql);
+    Irp->Tail.Overlay.DriverContext[0] = Pended;
+    Pended->Irp = Irp;
+    IoSetCancelRoutine(Irp, PendCancel);
+    /* Cancelled before the routine was there, and nobody has called the routine: it is ours to end. */
+    if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
+        Pended->Irp = NULL;
+        Pend = FALSE;
+    }
+    KeReleaseSpinLock(&Pended->Lock, Irql);
+    return Pend;
+}
+
+PIRP PendTake(PENDED *Pended)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Pended->Lock, &Irql);
+    PIRP Irp = Pended->Irp;
+    Pended->Irp = NULL;
+    /* NULL back: the cancel routine is on its way and waits for our lock; the IRP is its. */
+    if (Irp != NULL && IoSetCancelRoutine(Irp, NULL) == NULL) {
+        Irp = NULL;
+    }
+    KeReleaseSpinLock(&Pended->Lock, Irql);
+    return Irp;
+}

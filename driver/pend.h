@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * One service IRP that waits for something, with its cancel routine: a pended
+ * IRP without one makes its process unkillable. Exactly one side gets the IRP:
+ * who takes it, or the cancel routine, which completes it and then calls
+ * Cancelled.
+ *
+ * IRQL: <= DISPATCH_LEVEL. The memory stays until the IRP is taken or
+ * Cancelled has returned.
+ */
+#pragma once
+
+#include "nt.h"
+
+typedef struct PENDED PENDED;
+struct PENDED {
+    KSPIN_LOCK Lock;
+    PIRP Irp;
+    PVOID Extension; /* of the adapter, to complete through */
+    void (*Cancelled)(PENDED *Pended);
+};
+
+void PendInitialize(PENDED *Pended, PVOID Extension, void (*Cancelled)(PENDED *Pended));
+
+/* FALSE: the IRP was cancelled already and stays the caller's. */
+BOOLEAN PendIrp(PENDED *Pended, PIRP Irp);
+
+/* The IRP, which is the caller's now; NULL if there is none or it was cancelled. */
+PIRP PendTake(PENDED *Pended);
+
+/* Completes a service IRP. No lock held. */
+void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Information);

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* queue.h: the life of a request. The only file that changes a request's or wire request's state. */
+#include "queue.h"
+
+#include "base/invariant.h"
+#include "disk.h"
+#include "pool.h"
+#include "srb.h"
+
+#define BIT(State) (1u << (State))
+#define QUEUE_NEXT(Name, Owner, Next) Next,
+static const UCHAR RequestNext[REQUEST_STATE_COUNT] = {REQUEST_STATES(QUEUE_NEXT)};
+static const UCHAR WireNext[WIRE_STATE_COUNT] = {WIRE_STATES(QUEUE_NEXT)};
+#undef QUEUE_NEXT
+
+static void RequestMove(REQUEST *Request, REQUEST_STATE State)
+{
+    INVARIANT(RequestNext[Request->State] & BIT(State));
+    Request->State = (UCHAR)State;
+}
+
+static void WireMove(WIRE *Wire, WIRE_STATE State)
+{
+    INVARIANT(WireNext[Wire->State] & BIT(State));
+    Wire->State = (UCHAR)State;
+}
+
+NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
+{
+    Queue->Depth = Depth;
+    InitializeListHead(&Queue->Free);
+    InitializeListHead(&Queue->Submit);
+    InitializeListHead(&Queue->Resets);
+    Queue->Requests = PoolAllocate(Depth * sizeof(REQUEST));
+    Queue->Wires = PoolAllocate(Depth * sizeof(WIRE));
+    Queue->SlotMemory = PoolAllocate(Depth * sizeof(SLOT));
+    if (Queue->Requests == NULL || Queue->Wires == NULL || Queue->SlotMemory == NULL) {
+        QueueFree(Queue);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    SlotMapInitialize(&Queue->Slots, Queue->SlotMemory, Depth);
+    for (USHORT Index = 0; Index < Depth; Index++) {
+        InsertTailList(&Queue->Free, &Queue->Requests[Index].Link);
+    }
+    return STATUS_SUCCESS;
+}
+
+void QueueFree(QUEUE *Queue)
+{
+    PoolFree(Queue->Requests);
+    PoolFree(Queue->Wires);
+    PoolFree(Queue->SlotMemory);
+    Queue->Requests = NULL;
+    Queue->Wires = NULL;
+    Queue->SlotMemory = NULL;
+}
+
+/* The parts that the request will need, from what the CDB says. */
+static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT *Result)
+{
+    switch (Result->Action) {
+    case SCSI_ACTION_WRITE:
+        Request->Fua = Result->Fua && Queue->ServerFua;
+        Request->FlushAfter = Result->Fua && !Queue->ServerFua;
+        /* fall through */
+    case SCSI_ACTION_READ:
+    case SCSI_ACTION_VERIFY:
+        Request->Offset = Result->Lba * Queue->BlockSize;
+        Request->Left = (UINT64)Result->Blocks * Queue->BlockSize;
+        break;
+    case SCSI_ACTION_FLUSH:
+        Request->FlushLeft = TRUE;
+        break;
+    case SCSI_ACTION_UNMAP:
+        Request->Descriptors = Result->Descriptors;
+        Request->DescriptorCount = Result->DescriptorCount;
+        break;
+    case SCSI_ACTION_DONE:
+        INVARIANT(false);
+    }
+}
+
+/* Whether a part can still be made of the request; fetches the next UNMAP descriptor that covers anything. */
+static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
+{
+    while (Request->Left == 0 && Request->DescriptorIndex < Request->DescriptorCount) {
+        SCSI_RESULT Result = {.Descriptors = Request->Descriptors, .DescriptorCount = Request->DescriptorCount};
+        uint64_t Lba;
+        uint32_t Blocks;
+        ScsiUnmapDescriptor(&Result, Request->DescriptorIndex++, &Lba, &Blocks);
+        Request->Offset = Lba * Queue->BlockSize;
+        Request->Left = (UINT64)Blocks * Queue->BlockSize;
+    }
+    return !Request->Failed && (Request->Left != 0 || Request->FlushLeft);
+}
+
+QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUCHAR Data)
+{
+    if (Queue->Closed) {
+        return QUEUE_CLOSED;
+    }
+    /* Answers that nobody waits for any more hold their slots: with all of them taken, waiting could take for ever. */
+    if (IsListEmpty(&Queue->Free) || Queue->AbortedWires == Queue->Depth) {
+        return QUEUE_FULL;
+    }
+    REQUEST *Request = CONTAINING_RECORD(RemoveHeadList(&Queue->Free), REQUEST, Link);
+    UCHAR State = Request->State;
+    RtlZeroMemory(Request, sizeof(*Request));
+    Request->State = State;
+    Request->Srb = Srb;
+    Request->Action = (UCHAR)Result->Action;
+    Request->Data = Data;
+    RequestPlan(Queue, Request, Result);
+    if (!RequestHasParts(Queue, Request)) {
+        InsertHeadList(&Queue->Free, &Request->Link);
+        return QUEUE_NOTHING;
+    }
+    RequestMove(Request, REQUEST_QUEUED);
+    InsertTailList(&Queue->Submit, &Request->Link);
+    Queue->Stats.TotalReceivedIORequests++;
+    Queue->Stats.UnsubmittedIORequests++;
+    Queue->Stats.OutstandingIOCount++;
+    Queue->Stats.LastReceivedReqTimestamp = KeQueryInterruptTime();
+    return QUEUE_ACCEPTED;
+}
+
+static NBD_COMMAND RequestCommand(const REQUEST *Request)
+{
+    if (Request->Left == 0) {
+        return NBD_CMD_FLUSH;
+    }
+    switch (Request->Action) {
+    case SCSI_ACTION_WRITE:
+        return NBD_CMD_WRITE;
+    case SCSI_ACTION_UNMAP:
+        return NBD_CMD_TRIM;
+    default:
+        return NBD_CMD_READ;
+    }
+}
+
+/* Cuts the next part off the request. */
+static void WireFill(const QUEUE *Queue, WIRE *Wire, REQUEST *Request)
+{
+    Wire->Request = Request;
+    Wire->Command = (UCHAR)RequestCommand(Request);
+    Wire->Fua = Request->Fua;
+    Wire->PayloadOwed = Wire->Command == NBD_CMD_WRITE;
+    Wire->Ended = FALSE;
+    Wire->Error = NBD_OK;
+    Wire->Data = Request->Data;
+    Request->Parts++;
+    if (Wire->Command == NBD_CMD_FLUSH) {
+        Wire->Offset = 0;
+        Wire->LengthBytes = 0;
+        Request->FlushLeft = FALSE;
+        return;
+    }
+    ULONG Limit = Wire->Command == NBD_CMD_TRIM ? QUEUE_PART_MAX : Queue->MaximumPayload;
+    Wire->Offset = Request->Offset;
+    Wire->LengthBytes = Request->Left < Limit ? (ULONG)Request->Left : Limit;
+    Request->Offset += Wire->LengthBytes;
+    Request->Left -= Wire->LengthBytes;
+    if (Request->Data != NULL) {
+        Request->Data += Wire->LengthBytes;
+    }
+}
+
+static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENTRY *Done)
+{
+    RequestMove(Request, REQUEST_COMPLETING);
+    Request->SrbStatus = SrbStatus;
+    if (!Request->Submitted) {
+        Queue->Stats.UnsubmittedIORequests--;
+    }
+    Queue->Stats.OutstandingIOCount--;
+    Queue->Completing++;
+    InsertTailList(Done, &Request->Link);
+}
+
+USHORT QueueNextWire(QUEUE *Queue)
+{
+    if (IsListEmpty(&Queue->Submit)) {
+        return SLOT_NONE;
+    }
+    USHORT Slot = SlotMapTake(&Queue->Slots);
+    if (Slot == SLOT_NONE) {
+        return SLOT_NONE;
+    }
+    REQUEST *Request = CONTAINING_RECORD(Queue->Submit.Flink, REQUEST, Link);
+    WIRE *Wire = &Queue->Wires[Slot];
+    WireMove(Wire, WIRE_QUEUED);
+    WireFill(Queue, Wire, Request);
+    if (!RequestHasParts(Queue, Request)) {
+        RemoveEntryList(&Request->Link);
+        RequestMove(Request, REQUEST_ACTIVE);
+    }
+    return Slot;
+}
+
+void QueueWireSending(QUEUE *Queue, USHORT Slot)
+{
+    WIRE *Wire = &Queue->Wires[Slot];
+    WireMove(Wire, WIRE_SENDING);
+    if (!Wire->Request->Submitted) {
+        Wire->Request->Submitted = TRUE;
+        Queue->Stats.UnsubmittedIORequests--;
+    }
+    Queue->Stats.TotalSubmittedIORequests++;
+    Queue->Stats.PendingSubmittedIORequests++;
+    Queue->Stats.LastSubmittedReqTimestamp = KeQueryInterruptTime();
+}
+
+/* SPC-4 annex F and SBC-3 annex A: what an error of the server means in SCSI. */
+static SCSI_SENSE QueueSense(NBD_ERROR Error, UCHAR Command)
+{
+    switch (Error) {
+    case NBD_EPERM:
+        return (SCSI_SENSE){SCSI_SENSE_DATA_PROTECT, 0x27, 0x00}; /* write protected */
+    case NBD_ENOSPC:
+        return (SCSI_SENSE){SCSI_SENSE_DATA_PROTECT, 0x27, 0x07}; /* space allocation failed write protect */
+    case NBD_EINVAL:
+    case NBD_EOVERFLOW:
+    case NBD_ENOTSUP:
+        return (SCSI_SENSE){SCSI_SENSE_ILLEGAL_REQUEST, 0x24, 0x00}; /* invalid field in CDB */
+    case NBD_ENOMEM:
+        return (SCSI_SENSE){SCSI_SENSE_ABORTED_COMMAND, 0x55, 0x03}; /* insufficient resources */
+    case NBD_ESHUTDOWN:
+        return (SCSI_SENSE){SCSI_SENSE_NOT_READY, 0x04, 0x00}; /* logical unit not ready */
+    default:
+        return Command == NBD_CMD_READ ? (SCSI_SENSE){SCSI_SENSE_MEDIUM_ERROR, 0x11, 0x00}  /* unrecovered read error */
+                                       : (SCSI_SENSE){SCSI_SENSE_MEDIUM_ERROR, 0x0C, 0x00}; /* write error */
+    }
+}
+
+/* One part of a request has ended. */
+static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, NBD_ERROR Error, UCHAR Command, LIST_ENTRY *Done)
+{
+    Request->Parts--;
+    if (Error != NBD_OK && !Request->Failed) {
+        Request->Failed = TRUE;
+        Request->Sense = QueueSense(Error, Command);
+    }
+    if (Request->State == REQUEST_QUEUED && Request->Failed) {
+        /* Its further parts will not be sent. */
+        RemoveEntryList(&Request->Link);
+        RequestMove(Request, REQUEST_ACTIVE);
+    }
+    if (Request->State != REQUEST_ACTIVE || Request->Parts != 0) {
+        return;
+    }
+    if (Request->FlushAfter && !Request->Failed) {
+        Request->FlushAfter = FALSE;
+        Request->FlushLeft = TRUE;
+        RequestMove(Request, REQUEST_QUEUED);
+        InsertHeadList(&Queue->Submit, &Request->Link);
+        return;
+    }
+    RequestEnd(Queue, Request, SRB_STATUS_SUCCESS, Done);
+}
+
+static void WireEnd(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
+{
+    WIRE *Wire = &Queue->Wires[Slot];
+    REQUEST *Request = Wire->Request;
+    Queue->Stats.PendingSubmittedIORequests--;
+    if (Wire->State == WIRE_ABORTED) {
+        Queue->AbortedWires--;
+    }
+    WireMove(Wire, WIRE_FREE);
+    SlotMapFree(&Queue->Slots, Slot);
+    if (Request != NULL) {
+        RequestPartEnded(Queue, Request, Wire->Error, Wire->Command, Done);
+    }
+}
+
+void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
+{
+    WIRE *Wire = &Queue->Wires[Slot];
+    Wire->PayloadOwed = FALSE;
+    if (Wire->State == WIRE_SENDING) {
+        WireMove(Wire, WIRE_WAITING);
+    }
+    if (Wire->Ended) {
+        WireEnd(Queue, Slot, Done);
+    }
+}
+
+void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done)
+{
+    USHORT Slot = SlotMapFind(&Queue->Slots, Event->Cookie);
+    INVARIANT(Slot != SLOT_NONE);
+    WIRE *Wire = &Queue->Wires[Slot];
+    if (Event->Length != 0) {
+        if (Wire->State == WIRE_WAITING) {
+            WireMove(Wire, WIRE_RECEIVING);
+        }
+        if (Wire->Data != NULL) {
+            RtlCopyMemory(Wire->Data + Event->Offset, Event->Data, Event->Length);
+        }
+    }
+    if (!Event->Last) {
+        return;
+    }
+    Queue->Stats.TotalReceivedIOReplies++;
+    Queue->Stats.LastReplyTimestamp = KeQueryInterruptTime();
+    if (Wire->Request == NULL) {
+        Queue->Stats.CompletedAbortedIORequests++;
+    }
+    Wire->Error = Event->Error;
+    Wire->Ended = TRUE;
+    /* The rest of its payload is still owed to the server: QueueWireSent ends it. */
+    if (!Wire->PayloadOwed) {
+        WireEnd(Queue, Slot, Done);
+    }
+}
+
+/* Ends all requests that have not ended; the wire requests have let go of them. */
+static void QueueEndRequests(QUEUE *Queue, UCHAR SrbStatus, LIST_ENTRY *Done)
+{
+    for (USHORT Index = 0; Index < Queue->Depth; Index++) {
+        REQUEST *Request = &Queue->Requests[Index];
+        if (Request->State == REQUEST_QUEUED) {
+            RemoveEntryList(&Request->Link);
+        } else if (Request->State != REQUEST_ACTIVE) {
+            continue;
+        }
+        if (!Request->Submitted) {
+            Queue->Stats.AbortedUnsubmittedIORequests++;
+        }
+        RequestEnd(Queue, Request, SrbStatus, Done);
+    }
+}
+
+void QueueAbort(QUEUE *Queue, UCHAR SrbStatus, CHANNEL *Channel, LIST_ENTRY *Done)
+{
+    for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
+        WIRE *Wire = &Queue->Wires[Slot];
+        if (Wire->State == WIRE_FREE || Wire->State == WIRE_ABORTED) {
+            continue;
+        }
+        if (Wire->PayloadOwed) {
+            Channel->Type->Rescue(Channel, Wire);
+        } else {
+            Wire->Data = NULL;
+        }
+        Wire->Request = NULL;
+        Queue->AbortedWires++;
+        Queue->Stats.AbortedSubmittedIORequests++;
+        WireMove(Wire, WIRE_ABORTED);
+    }
+    QueueEndRequests(Queue, SrbStatus, Done);
+}
+
+void QueueClose(QUEUE *Queue, CHANNEL *Channel, LIST_ENTRY *Done)
+{
+    Queue->Closed = TRUE;
+    QueueAbort(Queue, SRB_STATUS_NO_DEVICE, Channel, Done);
+}
+
+void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done)
+{
+    Queue->Closed = TRUE;
+    for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
+        WIRE *Wire = &Queue->Wires[Slot];
+        if (Wire->State != WIRE_FREE) {
+            Queue->Stats.PendingSubmittedIORequests--;
+            WireMove(Wire, WIRE_FREE);
+            SlotMapFree(&Queue->Slots, Slot);
+        }
+    }
+    Queue->AbortedWires = 0;
+    QueueEndRequests(Queue, SRB_STATUS_NO_DEVICE, Done);
+}
+
+BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb)
+{
+    if (Queue->Completing == 0) {
+        return TRUE;
+    }
+    QUEUE_RESET *Reset = SrbExtension(Srb);
+    Reset->Srb = Srb;
+    InsertTailList(&Queue->Resets, &Reset->Link);
+    return FALSE;
+}
+
+/* Gives the SRB of a request in COMPLETING back to Storport. */
+static void RequestGiveBack(DISK *Disk, REQUEST *Request)
+{
+    if (Request->SrbStatus != SRB_STATUS_SUCCESS) {
+        SrbSetDataLength(Request->Srb, 0);
+        SrbSetStatus(Request->Srb, Request->SrbStatus);
+    } else {
+        if (Request->Failed) {
+            SrbSetDataLength(Request->Srb, 0);
+        }
+        SrbSetScsiResult(Request->Srb, Request->Failed ? &Request->Sense : NULL);
+    }
+    SrbComplete(Disk->Adapter, Request->Srb);
+}
+
+void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
+{
+    if (IsListEmpty(Done)) {
+        return;
+    }
+    for (PLIST_ENTRY Entry = Done->Flink; Entry != Done; Entry = Entry->Flink) {
+        RequestGiveBack(Disk, CONTAINING_RECORD(Entry, REQUEST, Link));
+    }
+    QUEUE *Queue = &Disk->Queue;
+    LIST_ENTRY Resets;
+    InitializeListHead(&Resets);
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    while (!IsListEmpty(Done)) {
+        REQUEST *Request = CONTAINING_RECORD(RemoveHeadList(Done), REQUEST, Link);
+        RequestMove(Request, REQUEST_FREE);
+        InsertTailList(&Queue->Free, &Request->Link);
+        Queue->Completing--;
+    }
+    while (Queue->Completing == 0 && !IsListEmpty(&Queue->Resets)) {
+        InsertTailList(&Resets, RemoveHeadList(&Queue->Resets));
+    }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    while (!IsListEmpty(&Resets)) {
+        QUEUE_RESET *Reset = CONTAINING_RECORD(RemoveHeadList(&Resets), QUEUE_RESET, Link);
+        SrbSetStatus(Reset->Srb, SRB_STATUS_SUCCESS);
+        SrbComplete(Disk->Adapter, Reset->Srb);
+    }
+}

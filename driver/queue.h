@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A disk's requests and all their states.
+ *
+ * Two things, kept apart: a REQUEST is what Windows asked, one for each SRB;
+ * a WIRE is what goes to the backend, with a slot and a handle (the NBD
+ * cookie). A request becomes one wire request in the common case, several for
+ * a split at the server's maximum, for UNMAP with several descriptors, for FUA
+ * made of write and flush. It is completed when its last part has ended.
+ *
+ * Everything is allocated with the disk; nothing on the I/O path. All of it is
+ * protected by the disk's lock, which the caller of a function marked "lock
+ * held" owns. SRBs are completed outside the lock: functions that end
+ * requests move them to a list, which goes to QueueCompleteList.
+ */
+#pragma once
+
+#include "nt.h"
+#include "channel.h"
+#include "base/slot_map.h"
+#include "nbd/nbd.h"
+#include "scsi/scsi.h"
+#include "wnbd_ioctl.h"
+
+/* name, who owns the request in it, legal next states */
+#define REQUEST_STATES(STATE)                                                                                          \
+    STATE(REQUEST_FREE, "nobody", BIT(REQUEST_QUEUED))                                                                 \
+    STATE(REQUEST_QUEUED, "the submit list: parts are left to send", BIT(REQUEST_ACTIVE) | BIT(REQUEST_COMPLETING))    \
+    STATE(REQUEST_ACTIVE, "its wire requests", BIT(REQUEST_QUEUED) | BIT(REQUEST_COMPLETING))                          \
+    STATE(REQUEST_COMPLETING, "who moved it there, outside the lock", BIT(REQUEST_FREE))
+
+#define WIRE_STATES(STATE)                                                                                             \
+    STATE(WIRE_FREE, "nobody", BIT(WIRE_QUEUED))                                                                       \
+    STATE(WIRE_QUEUED, "the channel, not sent yet", BIT(WIRE_SENDING) | BIT(WIRE_FREE))                                \
+    STATE(WIRE_SENDING, "the channel, header sent, payload being copied",                                              \
+          BIT(WIRE_WAITING) | BIT(WIRE_QUEUED) | BIT(WIRE_ABORTED) | BIT(WIRE_FREE))                                   \
+    STATE(WIRE_WAITING, "the server", BIT(WIRE_RECEIVING) | BIT(WIRE_QUEUED) | BIT(WIRE_ABORTED) | BIT(WIRE_FREE))     \
+    STATE(WIRE_RECEIVING, "the receiver, payload being copied", BIT(WIRE_QUEUED) | BIT(WIRE_ABORTED) | BIT(WIRE_FREE)) \
+    STATE(WIRE_ABORTED, "nobody: its answer will be swallowed", BIT(WIRE_FREE))
+
+#define QUEUE_STATE_NAME(Name, Owner, Next) Name,
+typedef enum { REQUEST_STATES(QUEUE_STATE_NAME) REQUEST_STATE_COUNT } REQUEST_STATE;
+typedef enum { WIRE_STATES(QUEUE_STATE_NAME) WIRE_STATE_COUNT } WIRE_STATE;
+#undef QUEUE_STATE_NAME
+
+/* What Windows asked. */
+typedef struct {
+    LIST_ENTRY Link;    /* free, submit or completion list, by State */
+    UCHAR State;        /* REQUEST_STATE */
+    UCHAR Action;       /* SCSI_ACTION */
+    UCHAR SrbStatus;    /* COMPLETING: other than SUCCESS, ends the SRB with it and no sense */
+    BOOLEAN Fua;        /* the write itself carries FUA */
+    BOOLEAN FlushAfter; /* FUA without server FUA: a flush follows the write */
+    BOOLEAN Submitted;  /* a part has been sent */
+    BOOLEAN Failed;     /* Sense is valid; no further parts are sent */
+    SCSI_SENSE Sense;
+    USHORT Parts; /* wire requests that have not ended */
+    PVOID Srb;
+    PUCHAR Data;              /* READ, WRITE: the SRB's memory */
+    const UCHAR *Descriptors; /* UNMAP: inside the SRB's memory */
+    ULONG DescriptorCount;
+    ULONG DescriptorIndex;
+    UINT64 Offset;     /* next byte of the disk that has no part yet */
+    UINT64 Left;       /* bytes that have no part yet */
+    BOOLEAN FlushLeft; /* a FLUSH part has to be made */
+} REQUEST;
+
+/* What a reset SRB's extension holds while it waits. */
+typedef struct {
+    LIST_ENTRY Link;
+    PVOID Srb;
+} QUEUE_RESET;
+
+/* What goes to the backend. */
+struct WIRE {
+    UCHAR State;   /* WIRE_STATE */
+    UCHAR Command; /* NBD_COMMAND */
+    BOOLEAN Fua;
+    BOOLEAN PayloadOwed; /* WRITE: bytes of it have still to be copied to the channel */
+    BOOLEAN Ended;       /* PayloadOwed: the answer came before all of it was out */
+    NBD_ERROR Error;
+    ULONG LengthBytes;
+    UINT64 Offset;
+    REQUEST *Request; /* NULL when ABORTED */
+    PUCHAR Data;      /* READ, WRITE: where its bytes are; NULL: to be dropped (VERIFY, ABORTED) */
+};
+
+typedef struct {
+    USHORT Depth;
+    REQUEST *Requests; /* Depth */
+    WIRE *Wires;       /* Depth, by slot */
+    SLOT *SlotMemory;
+    SLOT_MAP Slots;
+    LIST_ENTRY Free;      /* REQUEST_FREE */
+    LIST_ENTRY Submit;    /* REQUEST_QUEUED, in the order of arrival */
+    LIST_ENTRY Resets;    /* SRB extensions of resets that wait for Completing */
+    ULONG AbortedWires;   /* WIRE_ABORTED */
+    ULONG Completing;     /* requests between leaving the lock and their completion */
+    ULONG MaximumPayload; /* bytes of one READ or WRITE part */
+    ULONG BlockSize;      /* bytes */
+    BOOLEAN ServerFua;
+    BOOLEAN Closed; /* SRB_STATUS_NO_DEVICE for everything new */
+    WNBD_DRV_STATS Stats;
+} QUEUE;
+
+typedef enum {
+    QUEUE_ACCEPTED, /* the SRB is the queue's */
+    QUEUE_NOTHING,  /* it asks for nothing: done, GOOD */
+    QUEUE_FULL,     /* no room: BUSY; nobody has seen the SRB */
+    QUEUE_CLOSED    /* the disk is gone */
+} QUEUE_RESULT;
+
+/* Longest TRIM, VERIFY part: below 2^32 and a multiple of every block size. */
+#define QUEUE_PART_MAX 0x40000000u
+
+/* Allocates for Depth requests. <= DISPATCH_LEVEL. */
+NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth);
+void QueueFree(QUEUE *Queue);
+
+/* Takes an SRB whose CDB was decoded to Result; Data is its memory (READ, WRITE). Lock held. */
+QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUCHAR Data);
+
+/* Makes the next part of the oldest request that has any left: WIRE_QUEUED. SLOT_NONE: nothing to send, or no slot. */
+USHORT QueueNextWire(QUEUE *Queue);
+
+/* The wire request's header goes out; all of its payload is copied, too. Lock held. */
+void QueueWireSending(QUEUE *Queue, USHORT Slot);
+void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done);
+
+/* A piece of the answer: Event is an NBD_EVENT_REPLY. Copies payload, ends the wire request with Last. Lock held. */
+void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done);
+
+/*
+ * Ends every request with SrbStatus. What is on the wire becomes ABORTED; its
+ * answers will be swallowed. The channel rescues payload that is still owed.
+ * Lock held.
+ */
+void QueueAbort(QUEUE *Queue, UCHAR SrbStatus, CHANNEL *Channel, LIST_ENTRY *Done);
+
+/* Ends every request with NO_DEVICE and takes no new ones. Lock held. */
+void QueueClose(QUEUE *Queue, CHANNEL *Channel, LIST_ENTRY *Done);
+
+/* The channel is gone for good: wire requests end unanswered, requests with NO_DEVICE. Lock held. */
+void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done);
+
+/* A reset SRB is answered once nothing of its scope is left: at once (TRUE) or by a later completion. Lock held. */
+BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb);
+
+/* Completes what is on the list, without any lock. */
+void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* startio.h: what each kind of SRB becomes. */
+#include "startio.h"
+
+#include "disk.h"
+#include "srb.h"
+
+#define SCSI_OPERATION_INQUIRY 0x12
+
+static void StartIoEnd(ADAPTER *Adapter, PVOID Srb, UCHAR Status)
+{
+    SrbSetStatus(Srb, Status);
+    SrbComplete(Adapter, Srb);
+}
+
+/* The answer is complete. A transfer that is shorter than asked lowers the length (WDK, SCSI_REQUEST_BLOCK). */
+static void StartIoAnswer(ADAPTER *Adapter, PVOID Srb, const SCSI_RESULT *Result)
+{
+    BOOLEAN Good = Result->Status == SCSI_STATUS_GOOD;
+    ULONG LengthBytes = Good ? (ULONG)Result->DataLength : 0;
+    if (LengthBytes < SrbDataLength(Srb)) {
+        SrbSetDataLength(Srb, LengthBytes);
+    }
+    SrbSetScsiResult(Srb, Good ? NULL : &Result->Sense);
+    SrbComplete(Adapter, Srb);
+}
+
+/* Hands a block request to the disk's queue. */
+static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
+{
+    ADAPTER *Adapter = Disk->Adapter;
+    PVOID Data = NULL;
+    BOOLEAN Moves = Result->Action == SCSI_ACTION_READ || Result->Action == SCSI_ACTION_WRITE;
+    if (Moves && Result->Blocks != 0 && StorPortGetSystemAddress(Adapter, Srb, &Data) != STOR_STATUS_SUCCESS) {
+        /* No mapping can be had at present; nobody else has seen the SRB, so Storport may take it back. */
+        SrbSetQueueFull(Srb);
+        SrbComplete(Adapter, Srb);
+        return;
+    }
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    QUEUE_RESULT Queued = QueueSubmit(&Disk->Queue, Srb, Result, Data);
+    if (Queued == QUEUE_ACCEPTED && Moves && Result->DataLength < SrbDataLength(Srb)) {
+        SrbSetDataLength(Srb, (ULONG)Result->DataLength);
+    }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    switch (Queued) {
+    case QUEUE_ACCEPTED:
+        Disk->Channel->Type->Kick(Disk->Channel);
+        break;
+    case QUEUE_NOTHING:
+        Result->Status = SCSI_STATUS_GOOD;
+        Result->DataLength = 0;
+        StartIoAnswer(Adapter, Srb, Result);
+        break;
+    case QUEUE_FULL:
+        SrbSetQueueFull(Srb);
+        SrbComplete(Adapter, Srb);
+        break;
+    case QUEUE_CLOSED:
+        SrbSetDataLength(Srb, 0);
+        StartIoEnd(Adapter, Srb, SRB_STATUS_NO_DEVICE);
+        break;
+    }
+}
+
+static void StartIoScsi(DISK *Disk, PVOID Srb)
+{
+    ADAPTER *Adapter = Disk->Adapter;
+    UCHAR CdbLength = 0;
+    const UCHAR *Cdb = SrbCdb(Srb, &CdbLength);
+    if (Cdb == NULL || CdbLength == 0) {
+        SrbSetDataLength(Srb, 0);
+        StartIoEnd(Adapter, Srb, SRB_STATUS_INVALID_REQUEST);
+        return;
+    }
+    if (Cdb[0] == SCSI_OPERATION_INQUIRY) {
+        AdapterUnitKnown(Adapter, Disk->Target);
+    }
+    SCSI_RESULT Result;
+    ScsiDecode(&Disk->Scsi, Cdb, CdbLength, SrbDataBuffer(Srb), SrbDataLength(Srb), &Result);
+    if (Result.Action == SCSI_ACTION_DONE) {
+        StartIoAnswer(Adapter, Srb, &Result);
+    } else if (Result.Action == SCSI_ACTION_FLUSH && !Disk->Scsi.WriteCache) {
+        /* What the server has acknowledged is all that can be had. */
+        Result.Status = SCSI_STATUS_GOOD;
+        Result.DataLength = 0;
+        StartIoAnswer(Adapter, Srb, &Result);
+    } else {
+        StartIoSubmit(Disk, Srb, &Result);
+    }
+}
+
+/* Gives back every SRB of the disk; Reset, if there is one, when the last is gone. */
+static void StartIoReset(DISK *Disk, PVOID Reset)
+{
+    LIST_ENTRY Done;
+    InitializeListHead(&Done);
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    QueueAbort(&Disk->Queue, SRB_STATUS_BUS_RESET, Disk->Channel, &Done);
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    QueueCompleteList(Disk, &Done);
+    if (Reset == NULL) {
+        return;
+    }
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    BOOLEAN Finished = QueueResetDone(&Disk->Queue, Reset);
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    if (Finished) {
+        StartIoEnd(Disk->Adapter, Reset, SRB_STATUS_SUCCESS);
+    }
+}
+
+BOOLEAN StartIoResetBus(PVOID Extension, ULONG PathId)
+{
+    UNREFERENCED_PARAMETER(PathId);
+    DISK *Disk;
+    UINT64 Id = 0;
+    while ((Disk = AdapterDiskAfter(Extension, Id)) != NULL) {
+        Id = Disk->ConnectionId;
+        StartIoReset(Disk, NULL);
+        DiskRelease(Disk);
+    }
+    return TRUE;
+}
+
+/*
+ * The disk can be ejected by software and survives being pulled. With these
+ * bits Windows doesn't offer it in "Safely Remove Hardware".
+ */
+static UCHAR StartIoCapabilities(PVOID Srb)
+{
+    if (SrbDataLength(Srb) < sizeof(STOR_DEVICE_CAPABILITIES_EX) || SrbDataBuffer(Srb) == NULL) {
+        return SRB_STATUS_DATA_OVERRUN;
+    }
+    PSTOR_DEVICE_CAPABILITIES_EX Capabilities = SrbDataBuffer(Srb);
+    RtlZeroMemory(Capabilities, sizeof(*Capabilities));
+    Capabilities->Version = STOR_DEVICE_CAPABILITIES_EX_VERSION_1;
+    Capabilities->Size = sizeof(*Capabilities);
+    Capabilities->Removable = 1;
+    Capabilities->SilentInstall = 1;
+    Capabilities->SurpriseRemovalOK = 1;
+    SrbSetDataLength(Srb, sizeof(*Capabilities));
+    return SRB_STATUS_SUCCESS;
+}
+
+static UCHAR StartIoPnp(ADAPTER *Adapter, PVOID Srb, UCHAR Target)
+{
+    STOR_PNP_ACTION Action;
+    ULONG Flags;
+    if (!SrbPnp(Srb, &Action, &Flags)) {
+        return SRB_STATUS_INVALID_REQUEST;
+    }
+    BOOLEAN ForAdapter = (Flags & SRB_PNP_FLAGS_ADAPTER_REQUEST) != 0;
+    switch (Action) {
+    case StorQueryCapabilities:
+        return ForAdapter ? SRB_STATUS_INVALID_REQUEST : StartIoCapabilities(Srb);
+    case StorRemoveDevice:
+        if (!ForAdapter) {
+            AdapterForgetUnit(Adapter, Target);
+        }
+        return SRB_STATUS_SUCCESS;
+    case StorSurpriseRemoval:
+    case StorStopDevice:
+        return SRB_STATUS_SUCCESS;
+    default:
+        return SRB_STATUS_INVALID_REQUEST;
+    }
+}
+
+BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
+{
+    ADAPTER *Adapter = Extension;
+    UCHAR Path;
+    UCHAR Target;
+    UCHAR Lun;
+    DISK *Disk;
+    SrbAddress(Srb, &Path, &Target, &Lun);
+    switch (SrbFunction(Srb)) {
+    case SRB_FUNCTION_EXECUTE_SCSI:
+        Disk = AdapterDiskAt(Adapter, Path, Target, Lun);
+        if (Disk == NULL) {
+            SrbSetDataLength(Srb, 0);
+            StartIoEnd(Adapter, Srb, SRB_STATUS_NO_DEVICE);
+        } else {
+            StartIoScsi(Disk, Srb);
+            DiskRelease(Disk);
+        }
+        break;
+    case SRB_FUNCTION_RESET_LOGICAL_UNIT:
+    case SRB_FUNCTION_RESET_DEVICE:
+        /* A target has one unit. */
+        Disk = AdapterDiskAt(Adapter, Path, Target, 0);
+        if (Disk == NULL) {
+            StartIoEnd(Adapter, Srb, SRB_STATUS_NO_DEVICE);
+        } else {
+            StartIoReset(Disk, Srb);
+            DiskRelease(Disk);
+        }
+        break;
+    case SRB_FUNCTION_RESET_BUS:
+        StartIoResetBus(Adapter, Path);
+        StartIoEnd(Adapter, Srb, SRB_STATUS_SUCCESS);
+        break;
+    case SRB_FUNCTION_PNP:
+        StartIoEnd(Adapter, Srb, StartIoPnp(Adapter, Srb, Target));
+        break;
+    case SRB_FUNCTION_FLUSH: /* the driver caches nothing: class drivers flush with SYNCHRONIZE CACHE */
+    case SRB_FUNCTION_SHUTDOWN:
+    case SRB_FUNCTION_POWER:
+        StartIoEnd(Adapter, Srb, SRB_STATUS_SUCCESS);
+        break;
+    default:
+        StartIoEnd(Adapter, Srb, SRB_STATUS_INVALID_REQUEST);
+        break;
+    }
+    return TRUE;
+}
+
+SCSI_UNIT_CONTROL_STATUS StartIoUnitControl(PVOID Extension, SCSI_UNIT_CONTROL_TYPE Type, PVOID Parameters)
+{
+    switch (Type) {
+    case ScsiQuerySupportedUnitControlTypes: {
+        PSCSI_SUPPORTED_CONTROL_TYPE_LIST List = Parameters;
+        if (ScsiUnitRemove < List->MaxControlType) {
+            List->SupportedTypeList[ScsiUnitRemove] = TRUE;
+        }
+        return ScsiUnitControlSuccess;
+    }
+    case ScsiUnitRemove: {
+        const STOR_ADDR_BTL8 *Address = Parameters;
+        AdapterForgetUnit(Extension, Address->Target);
+        return ScsiUnitControlSuccess;
+    }
+    default:
+        return ScsiUnitControlUnsuccessful;
+    }
+}
