@@ -329,7 +329,9 @@ static ACTION ConnectionClosing(CONNECTION *Connection, LIST_ENTRY *Done)
         return ACTION_NONE;
     }
     Connection->Socket = NULL;
-    ConnectionMove(Connection, Connection->Established ? CONNECTION_CLOSED : CONNECTION_RESOLVED);
+    /* Another address is worth a try if this one could not be reached, not if the server there said no. */
+    BOOLEAN TryNext = !Connection->Established && Connection->Outcome.Phase == WnbdCreatePhaseConnect;
+    ConnectionMove(Connection, TryNext ? CONNECTION_RESOLVED : CONNECTION_CLOSED);
     return ACTION_AGAIN;
 }
 
@@ -400,7 +402,7 @@ static void ConnectionPerform(CONNECTION *Connection, ACTION Action)
         break;
     case ACTION_ANNOUNCE:
         if (DiskOnline(Connection->Disk)) {
-            IoctlCreateDone(Connection->Disk, &Connection->Outcome);
+            IoctlCreateDone(Connection->Disk, &Connection->Success);
         }
         break;
     case ACTION_FINISH:

@@ -85,6 +85,7 @@ struct CONNECTION {
     BOOLEAN Finished;       /* CLOSED has been told */
     UINT64 DeadlineAt;      /* interrupt time at which the state has lasted too long, 0: none */
     CREATE_OUTCOME Outcome; /* the failure of the last attempt */
+    CREATE_OUTCOME Success; /* constant once Established: what the creator is told */
 
     SOCKADDR_STORAGE Addresses[CONNECTION_ADDRESSES];
     ULONG AddressCount;

@@ -132,15 +132,15 @@ void ConnectionEstablished(CONNECTION *Connection)
     UINT64 Hidden = Export->Size % Export->BlockSize;
     if (Hidden != 0) {
         TEXT Text;
-        TextInitialize(&Text, Connection->Outcome.Message, sizeof(Connection->Outcome.Message));
+        TextInitialize(&Text, Connection->Success.Message, sizeof(Connection->Success.Message));
         TextAppend(&Text, "the export has ");
         TextAppendDecimal(&Text, Export->Size);
         TextAppend(&Text, " bytes, which is not a multiple of the block size; its last ");
         TextAppendDecimal(&Text, Hidden);
         TextAppend(&Text, " bytes are not part of the disk");
-        TraceWarning("%s: %s", Disk->Properties.InstanceName, Connection->Outcome.Message);
+        TraceWarning("%s: %s", Disk->Properties.InstanceName, Connection->Success.Message);
     }
-    Connection->Outcome.Phase = WnbdCreatePhaseDone;
+    Connection->Success.Phase = WnbdCreatePhaseDone;
     Connection->Established = TRUE;
     Connection->Announce = TRUE;
     ConnectionMove(Connection, CONNECTION_READY);
