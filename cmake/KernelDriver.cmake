@@ -8,7 +8,8 @@ function(wnbd_add_driver name)
   endif()
   add_library(${name} SHARED ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".sys")
-  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/ddk ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/core)
+  target_include_directories(${name} PRIVATE
+    ${CMAKE_SOURCE_DIR}/ddk ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/core)
   target_include_directories(${name} SYSTEM PRIVATE /usr/x86_64-w64-mingw32/include/ddk)
   target_compile_definitions(${name} PRIVATE _KERNEL_MODE=1 ${ARG_DEFINITIONS})
   target_compile_options(${name} PRIVATE -ffreestanding -fno-stack-protector -mno-red-zone -mno-stack-arg-probe

@@ -14,5 +14,6 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 # PDBs: CodeView in the objects, one PDB beside each image.
 set(CMAKE_C_FLAGS_INIT "-fms-extensions -g -gcodeview -D_WIN32_WINNT=0x0A00 -DNTDDI_VERSION=0x0A000006")
 foreach(kind EXE SHARED MODULE)
-  set(CMAKE_${kind}_LINKER_FLAGS_INIT "-fuse-ld=lld-19 -Wl,--pdb= -Wl,--Xlink=-Brepro")
+  set(CMAKE_${kind}_LINKER_FLAGS_INIT
+    "-fuse-ld=lld-19 -Wno-unused-command-line-argument -Wl,--pdb= -Wl,--Xlink=-Brepro")
 endforeach()

@@ -75,7 +75,8 @@ class Transfers:
         server, data = self.serve(), self.folder / "data"
         fresh = random.Random(1).randbytes(2 * MIB)
         data.write_bytes(fresh)
-        self.talk(server, "write", 4096, len(fresh), data, "write", SIZE - self.block_size, self.block_size, data, "flush")
+        self.talk(server, "write", 4096, len(fresh), data, "write", SIZE - self.block_size, self.block_size, data,
+                  "flush")
         expected = bytearray(self.content)
         expected[4096:4096 + len(fresh)] = fresh
         expected[-self.block_size:] = fresh[:self.block_size]

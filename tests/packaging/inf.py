@@ -7,7 +7,8 @@ FORBIDDEN_DIRECTIVES = {
     "bitreg", "coinstallers", "delfiles", "delproperty", "delreg", "delservice", "ini2reg", "logconfig", "profileitems",
     "registerdlls", "renfiles", "unregisterdlls", "updateinifields", "updateinis"}
 FORBIDDEN_SECTIONS = {"classinstall32", "controlflags"}
-SECTIONS_WITH_A_MEANING = {"version", "sourcedisksnames", "sourcedisksfiles", "destinationdirs", "manufacturer", "strings"}
+SECTIONS_WITH_A_MEANING = {
+    "version", "sourcedisksnames", "sourcedisksfiles", "destinationdirs", "manufacturer", "strings"}
 DECORATION = "NTamd64.10.0...17763"
 ADMINISTRATORS_ONLY = '"D:P(A;;GA;;;SY)(A;;GA;;;BA)"'
 

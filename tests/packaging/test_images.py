@@ -123,7 +123,8 @@ class Versions(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.text = subprocess.run([ROOT / "tools" / "version"], check=True, capture_output=True, text=True).stdout.strip()
+        cls.text = subprocess.run([ROOT / "tools" / "version"], check=True, capture_output=True,
+                                  text=True).stdout.strip()
 
     def check(self, name, kind):
         version = pe.Image((DIST / name).read_bytes()).version()

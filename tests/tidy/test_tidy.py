@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-only
+"""tools/tidy itself: each rule finds what breaks it, and a clean file has no findings."""
+import importlib.machinery
+import importlib.util
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+TIDY = pathlib.Path(__file__).resolve().parents[2] / "tools" / "tidy"
+LOADER = importlib.machinery.SourceFileLoader("tidy", str(TIDY))
+tidy = importlib.util.module_from_spec(importlib.util.spec_from_loader("tidy", LOADER))
+LOADER.exec_module(tidy)
+
+LICENCE = "SPDX-License-Identifier: LGPL-2.1-only"
+CLEAN = f"""/* {LICENCE} */
+/* What it is for. */
+#include "one.h"
+
+#include <stdio.h>
+
+int One(void)
+{{
+    return 1;
+}}
+"""
+SIBLINGS = ("one.c", "one.h")
+
+
+class Rules(unittest.TestCase):
+    def findings(self, text, name="one.c"):
+        return [what for _, what in tidy.findings(pathlib.Path(name), text, SIBLINGS)]
+
+    def check(self, text, complaint, name="one.c"):
+        found = self.findings(text, name)
+        self.assertTrue(any(complaint in what for what in found), f"{complaint!r} not among {found}")
+
+    def test_a_clean_file(self):
+        self.assertEqual(self.findings(CLEAN), [])
+
+    def test_licence(self):
+        self.check(CLEAN.replace(LICENCE, "Copyright"), "SPDX")
+        self.check("#!/bin/sh\nset -eu\n", "SPDX", "tool")
+        self.assertEqual(self.findings(f"#!/bin/sh\n# {LICENCE}\nset -eu\n", "tool"), [])
+
+    def test_white_space(self):
+        self.check(CLEAN.replace("    return", "\treturn"), "a tab")
+        self.check(CLEAN.replace("return 1;", "return 1; "), "white space")
+        self.check(CLEAN.replace("\n", "\r\n"), "carriage return")
+        self.check(CLEAN[:-1], "no line end")
+
+    def test_columns(self):
+        self.check(CLEAN + "/* " + "x" * 120 + " */\n", "columns")
+
+    def test_file_size(self):
+        self.check(CLEAN + "\n" * 600, "two subjects")
+
+    def test_function_size(self):
+        def long(lines):
+            return CLEAN.replace("    return 1;\n", "    One();\n" * (lines - 3))
+
+        self.check(long(71), "function of 71 lines")
+        self.assertEqual(self.findings(long(70)), [])
+        body = "    pass\n" * 70
+        self.check(f"# {LICENCE}\ndef long():\n{body}", "function of 71 lines", "one.py")
+
+    def test_tasks(self):
+        self.check(CLEAN + "/* TO" + "DO: the rest */\n", "leaves a task")
+
+    def test_machine_paths(self):
+        self.check(CLEAN + "/* see /ro" + "ot/notes */\n", "one machine")
+        self.check(CLEAN + "/* see ../sha" + "red/notes */\n", "one machine")
+        self.assertEqual(self.findings(CLEAN + "/* build/work/x, $HOME/work */\n"), [])
+
+    def test_includes(self):
+        self.check(CLEAN.replace("#include <stdio.h>\n", "#include <stdio.h>\n#include <stdio.h>\n"), "again")
+        self.check(CLEAN.replace('#include "one.h"\n\n#include <stdio.h>', '#include <stdio.h>\n\n#include "one.h"'),
+                   "own header")
+        self.check(f"/* {LICENCE} */\nint One(void);\n", "pragma once", "one.h")
+
+    def test_formatting(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "one.c")
+            path.write_text(CLEAN.replace("    return 1;", "  return 1;"))
+            pathlib.Path(folder, ".clang-format").write_text((TIDY.parents[1] / ".clang-format").read_text())
+            self.assertEqual([line for _, line, _ in tidy.format_findings([str(path)])], [8])
+            path.write_text(CLEAN)
+            self.assertEqual(tidy.format_findings([str(path)]), [])
+
+    def test_reports_and_fails(self):
+        done = subprocess.run([TIDY, __file__], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
