@@ -15,3 +15,13 @@ foreach(subject contract export handshake list transmission)
   add_test(NAME unit.nbd.${subject}.bytewise COMMAND unit_nbd_${subject} 1)
   set_tests_properties(unit.nbd.${subject}.bytewise PROPERTIES TIMEOUT 120)
 endforeach()
+
+wnbd_add_unit_test(NAME nbd.replay SOURCES nbd_replay.c nbd_session.c nbd_bench.c
+                   LIBRARIES core_nbd core_base unit_support)
+target_compile_definitions(unit_nbd_replay PRIVATE SESSION_DIRECTORY="${CMAKE_CURRENT_SOURCE_DIR}/data")
+
+# Makes the sessions in data/; see data/record-sessions.
+add_executable(unit_nbd_record nbd_record.c nbd_bench.c)
+target_compile_definitions(unit_nbd_record PRIVATE _POSIX_C_SOURCE=200809L)
+target_link_libraries(unit_nbd_record PRIVATE core_nbd core_base ${CMOCKA_LIBRARY})
+target_include_directories(unit_nbd_record SYSTEM PRIVATE ${CMOCKA_INCLUDE_DIR})

@@ -136,6 +136,16 @@ bool BenchFeed(BENCH *Bench, const void *Bytes, size_t Length)
     return Bench->Client.Phase != NBD_PHASE_FAILED;
 }
 
+void BenchCloses(BENCH *Bench)
+{
+    NBD_PHASE Phase = Bench->Client.Phase;
+
+    NbdServerClosed(&Bench->Client);
+    if (Phase != Bench->Client.Phase) {
+        BenchLog(Bench, "closed %d %s\n", (int)Bench->Client.Failure, NbdFailureText(&Bench->Client));
+    }
+}
+
 void BenchGreets(BENCH *Bench, uint16_t HandshakeFlags)
 {
     struct {

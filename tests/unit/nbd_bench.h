@@ -39,6 +39,9 @@ void BenchStart(BENCH *Bench, const NBD_CONFIG *Config);
 /* Bytes from the server. Returns false once the client has failed. */
 bool BenchFeed(BENCH *Bench, const void *Bytes, size_t Length);
 
+/* The server closes the connection. */
+void BenchCloses(BENCH *Bench);
+
 /* Messages of the server. */
 void BenchGreets(BENCH *Bench, uint16_t HandshakeFlags);
 void BenchAnswers(BENCH *Bench, uint32_t Option, uint32_t Type, const void *Data, uint32_t Length);
