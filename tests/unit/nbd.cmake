@@ -25,3 +25,5 @@ add_executable(unit_nbd_record nbd_record.c nbd_bench.c)
 target_compile_definitions(unit_nbd_record PRIVATE _POSIX_C_SOURCE=200809L)
 target_link_libraries(unit_nbd_record PRIVATE core_nbd core_base ${CMOCKA_LIBRARY})
 target_include_directories(unit_nbd_record SYSTEM PRIVATE ${CMOCKA_INCLUDE_DIR})
+
+wnbd_add_unit_test(NAME nbd.property SOURCES nbd_property.c nbd_bench.c LIBRARIES core_nbd core_base unit_support)

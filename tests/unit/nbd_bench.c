@@ -278,3 +278,12 @@ void BenchExpectFailure(BENCH *Bench, NBD_FAILURE Failure, const char *Text)
     NbdServerClosed(&Bench->Client);
     assert_int_equal(Bench->Client.Failure, Failure);
 }
+
+uint32_t BenchRandom(uint32_t *Seed)
+{
+    /* xorshift32 */
+    *Seed ^= *Seed << 13;
+    *Seed ^= *Seed >> 17;
+    *Seed ^= *Seed << 5;
+    return *Seed;
+}

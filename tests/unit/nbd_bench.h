@@ -68,6 +68,9 @@ void BenchExpectFailure(BENCH *Bench, NBD_FAILURE Failure, const char *Text);
 /* FNV-1a, as in the log's lines about payload. */
 uint32_t BenchSum(const void *Bytes, size_t Length);
 
+/* The next random number; *Seed is never 0. */
+uint32_t BenchRandom(uint32_t *Seed);
+
 /* main of a test: runs the group; an argument is BenchChunk. */
 #define BENCH_MAIN(Name)                                                                                               \
     int main(int Count, char **Arguments)                                                                              \

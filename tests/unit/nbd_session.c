@@ -111,15 +111,6 @@ void SessionLoad(SESSION *Session, size_t Index)
     assert_true(Comments >= 2 && Session->ServerLength > 0 && Session->Log[0] != '\0');
 }
 
-uint32_t SessionRandom(uint32_t *Seed)
-{
-    /* xorshift32; a seed is never 0 */
-    *Seed ^= *Seed << 13;
-    *Seed ^= *Seed >> 17;
-    *Seed ^= *Seed << 5;
-    return *Seed;
-}
-
 /* The server says Bytes, which begin at Position of all that it says. */
 static void PlayServer(BENCH *Bench, SESSION_VARIATION *Variation, const uint8_t *Bytes, size_t Length, size_t Position)
 {
@@ -137,7 +128,7 @@ static void PlayServer(BENCH *Bench, SESSION_VARIATION *Variation, const uint8_t
             Piece = Variation->Split - (Position + Done);
         }
         if (Variation->Seed != 0 && Piece > 1) {
-            size_t Most = 1 + SessionRandom(&Variation->Seed) % 64;
+            size_t Most = 1 + BenchRandom(&Variation->Seed) % 64;
 
             Piece = Piece < Most ? Piece : Most;
         }

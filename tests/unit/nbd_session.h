@@ -54,5 +54,3 @@ void SessionLoad(SESSION *Session, size_t Index);
  * said when it was recorded; changed, it must come to an end all the same.
  */
 void SessionPlay(const SESSION *Session, const SESSION_VARIATION *Variation, BENCH *Bench);
-
-uint32_t SessionRandom(uint32_t *Seed);

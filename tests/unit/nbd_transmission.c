@@ -141,12 +141,6 @@ static void TakesOneReplyAtATime(void **State)
     assert_true(Event.Last);
 }
 
-static uint32_t Random(uint32_t *Seed)
-{
-    *Seed = *Seed * 1664525u + 1013904223u;
-    return *Seed >> 8;
-}
-
 /* All slots in flight, answered in shuffled orders, each slot used again and again with a new generation. */
 static void TakesRepliesInAnyOrder(void **State)
 {
@@ -159,9 +153,9 @@ static void TakesRepliesInAnyOrder(void **State)
         uint32_t Lengths[BENCH_SLOTS];
 
         for (uint32_t Slot = 0; Slot < BENCH_SLOTS; Slot++) {
-            uint32_t Other = Random(&Seed) % (Slot + 1);
+            uint32_t Other = BenchRandom(&Seed) % (Slot + 1);
 
-            Lengths[Slot] = 512 * (Random(&Seed) % 3);
+            Lengths[Slot] = 512 * (BenchRandom(&Seed) % 3);
             BenchRequests(&Bench, Round << 16 | Slot, Lengths[Slot] > 0 ? NBD_CMD_READ : NBD_CMD_FLUSH, 0, 0,
                           Lengths[Slot]);
             Order[Slot] = Order[Other];
