@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * launch COMMAND...: runs a command and writes its exit status, a decimal number, to the file CLI_TEST_STATUS: Wine
+ * hands on the lowest 8 bits only. With CLI_TEST_LIMITED in the environment the command runs with the token of an
+ * administrator who is not elevated.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <windows.h>
+
+/* Returns the command line without its first word, this program's name. */
+static WCHAR *CommandLineRest(void)
+{
+    WCHAR *At = GetCommandLineW();
+    BOOL Quoted = FALSE;
+    for (; *At != L'\0' && (Quoted || *At != L' '); At++) {
+        Quoted ^= *At == L'"';
+    }
+    while (*At == L' ') {
+        At++;
+    }
+    return At;
+}
+
+static HANDLE LimitedToken(void)
+{
+    HANDLE Own;
+    TOKEN_LINKED_TOKEN Linked = {NULL};
+    DWORD Length;
+    HANDLE Primary = NULL;
+    if (OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &Own)) {
+        if (GetTokenInformation(Own, TokenLinkedToken, &Linked, sizeof(Linked), &Length)) {
+            DuplicateTokenEx(Linked.LinkedToken, TOKEN_ALL_ACCESS, NULL, SecurityImpersonation, TokenPrimary, &Primary);
+        }
+    }
+    return Primary;
+}
+
+static int Fail(const char *What)
+{
+    fprintf(stderr, "launch: %s failed: %lu\n", What, GetLastError());
+    return 255;
+}
+
+int main(void)
+{
+    STARTUPINFOW Startup = {.cb = sizeof(Startup)};
+    PROCESS_INFORMATION Process;
+    HANDLE Token = NULL;
+    if (getenv("CLI_TEST_LIMITED") != NULL) {
+        Token = LimitedToken();
+        if (Token == NULL) {
+            return Fail("making a limited token");
+        }
+    }
+    if (!CreateProcessAsUserW(Token, NULL, CommandLineRest(), NULL, NULL, TRUE, 0, NULL, NULL, &Startup, &Process)) {
+        return Fail("starting the command");
+    }
+    DWORD Status;
+    WaitForSingleObject(Process.hProcess, INFINITE);
+    GetExitCodeProcess(Process.hProcess, &Status);
+    FILE *File = fopen(getenv("CLI_TEST_STATUS"), "wb");
+    if (File == NULL) {
+        return Fail("writing the status");
+    }
+    fprintf(File, "%lu", Status);
+    fclose(File);
+    return 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The command map: an NBD export becomes a disk.
+ */
+#include "command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <wnbd.h>
+
+#include "errors.h"
+#include "output.h"
+
+#define OWNER "wnbd-client"
+#define LIST_TIMEOUT_MS 5000
+#define LIST_SLACK 16
+#define DISK_TIMEOUT_MS 10000
+#define DISK_RETRY_MS 100
+
+static void TextCopy(char *To, size_t Size, const char *From)
+{
+    snprintf(To, Size, "%s", From);
+}
+
+/* Fills the properties from the command line. False: the sizes do not fit each other, which has been reported. */
+static bool PropertiesFill(const COMMAND_LINE *Line, WNBD_PROPERTIES *Properties)
+{
+    const OPTION_VALUE *ExportName = CommandOption(Line, "export-name");
+    const OPTION_VALUE *DiskSize = CommandOption(Line, "disk-size");
+    const OPTION_VALUE *BlockSize = CommandOption(Line, "block-size");
+    NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
+    memset(Properties, 0, sizeof(*Properties));
+    TextCopy(Properties->InstanceName, sizeof(Properties->InstanceName), Line->Arguments[0]);
+    TextCopy(Properties->Owner, sizeof(Properties->Owner), OWNER);
+    TextCopy(Nbd->Hostname, sizeof(Nbd->Hostname), Line->Arguments[1]);
+    TextCopy(Nbd->ExportName, sizeof(Nbd->ExportName), ExportName->Present ? ExportName->Text : Line->Arguments[0]);
+    Nbd->PortNumber = (UINT32)CommandOption(Line, "port")->Number;
+    Nbd->Flags.SkipNegotiation = CommandOption(Line, "skip-handshake")->Present;
+    Properties->Flags.UseKernelNbd = 1;
+    Properties->Flags.ReadOnly = CommandOption(Line, "read-only")->Present;
+    Properties->BlockSize = (UINT32)BlockSize->Number; /* 0: what suits the server */
+    if (DiskSize->Present) {
+        Properties->BlockSize = BlockSize->Present ? Properties->BlockSize : WNBD_DEFAULT_BLOCK_SIZE;
+        Properties->BlockCount = DiskSize->Number / Properties->BlockSize;
+        if (DiskSize->Number % Properties->BlockSize != 0) {
+            OutputError("wnbd-client: map: bad value \"%llu\" for --disk-size (give a multiple of the block size, "
+                        "%lu bytes)\n",
+                        (unsigned long long)DiskSize->Number, (unsigned long)Properties->BlockSize);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reads which exports the server offers; the caller frees *List. */
+static DWORD ExportsRead(const NBD_CONNECTION_PROPERTIES *Nbd, PWNBD_EXPORT_LIST *List)
+{
+    DWORD NeededBytes = 0;
+    *List = NULL;
+    DWORD Status = WnbdListExports(Nbd->Hostname, Nbd->PortNumber, LIST_TIMEOUT_MS, NULL, &NeededBytes);
+    if (Status != ERROR_SUCCESS) {
+        return Status;
+    }
+    NeededBytes += LIST_SLACK * WNBD_MAX_NAME_LENGTH;
+    *List = calloc(1, NeededBytes + sizeof(WNBD_EXPORT_LIST));
+    if (*List == NULL) {
+        return ERROR_OUTOFMEMORY;
+    }
+    return WnbdListExports(Nbd->Hostname, Nbd->PortNumber, LIST_TIMEOUT_MS, *List, &NeededBytes);
+}
+
+/* After "no such export": says which exports there are. */
+static void ExportsPrint(const NBD_CONNECTION_PROPERTIES *Nbd)
+{
+    PWNBD_EXPORT_LIST List;
+    DWORD Status = ExportsRead(Nbd, &List);
+    if (Status != ERROR_SUCCESS) {
+        OutputError("The server does not tell which exports it offers.\n");
+    } else if (List->Count == 0) {
+        OutputError("The server offers no exports at present.\n");
+    } else {
+        OutputError("The server offers:\n");
+        for (UINT32 Index = 0; Index < List->Count; Index++) {
+            char Safe[WNBD_MAX_NAME_LENGTH];
+            OutputSafe(Safe, sizeof(Safe), List->Names[Index], WNBD_MAX_NAME_LENGTH);
+            OutputError("  %s\n", Safe[0] == '\0' ? "(the default export: --export-name=)" : Safe);
+        }
+    }
+    free(List);
+}
+
+static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const char *Message)
+{
+    const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
+    ErrorReport(&(FAILURE){.Action = ACTION_MAP,
+                           .Code = Status,
+                           .Tried = "map",
+                           .Object = Properties->InstanceName,
+                           .Host = Nbd->Hostname,
+                           .Port = Nbd->PortNumber,
+                           .Export = Nbd->ExportName,
+                           .Message = Message});
+    if (Status == ERROR_BAD_NET_NAME) {
+        ExportsPrint(Nbd);
+    }
+    return Status;
+}
+
+/*
+ * Waits until Windows has made the disk, and says which it is. That it takes longer is no failure, as the disk is
+ * mapped; that it is gone again is one.
+ */
+static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
+{
+    DWORD DiskNumber;
+    DWORD Status =
+        WnbdPollDiskNumber(Properties->InstanceName, TRUE, FALSE, DISK_TIMEOUT_MS, DISK_RETRY_MS, &DiskNumber);
+    if (Status == ERROR_SUCCESS) {
+        OutputPrint("Disk %lu: \\\\.\\PhysicalDrive%lu\n", (unsigned long)DiskNumber, (unsigned long)DiskNumber);
+        return ERROR_SUCCESS;
+    }
+    if (Status == ERROR_FILE_NOT_FOUND) {
+        return MapFail(Properties, Status, NULL);
+    }
+    char Safe[WNBD_MAX_NAME_LENGTH];
+    OutputError("wnbd-client: warning: %s is mapped, but Windows has not made its disk yet (wnbd-client list shows "
+                "the disk's number once it is there)\n",
+                OutputSafe(Safe, sizeof(Safe), Properties->InstanceName, sizeof(Properties->InstanceName)));
+    return ERROR_SUCCESS;
+}
+
+uint32_t CommandMap(const COMMAND_LINE *Line)
+{
+    WNBD_PROPERTIES Properties;
+    if (!PropertiesFill(Line, &Properties)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    WNBD_CREATE_RESULT Result = {0};
+    DWORD Status = WnbdCreateNbd(&Properties, &Result);
+    Result.Message[sizeof(Result.Message) - 1] = '\0';
+    if (Status != ERROR_SUCCESS) {
+        return MapFail(&Properties, Status, Result.Message);
+    }
+    if (Result.Message[0] != '\0') {
+        char Name[WNBD_MAX_NAME_LENGTH];
+        char Warning[sizeof(Result.Message)];
+        OutputError("wnbd-client: warning: %s: %s\n",
+                    OutputSafe(Name, sizeof(Name), Properties.InstanceName, sizeof(Properties.InstanceName)),
+                    OutputSafe(Warning, sizeof(Warning), Result.Message, sizeof(Result.Message)));
+    }
+    return DiskPrint(&Properties);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The table of commands and options; see command.h. Names, aliases and defaults are those that scripts already
+ * use: they only ever grow.
+ */
+#include "command.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <wnbd.h>
+
+#define NAME_MAX_BYTES (WNBD_MAX_NAME_LENGTH - 1)
+#define PATH_MAX_BYTES 32767
+#define MILLISECONDS 1000
+#define SECONDS_MAX (UINT32_MAX / MILLISECONDS) /* the library takes milliseconds in 32 bits */
+
+#define INSTANCE_ARGUMENT(HelpText)                                                                                    \
+    {                                                                                                                  \
+        .Name = "instance-name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = HelpText                                    \
+    }
+
+const OPTION_SPEC CommandCommonOptions[] = {
+    {.Name = "debug", .Help = "write what the library does to standard error"},
+    {.Name = NULL},
+};
+
+const COMMAND_SPEC CommandTable[] = {
+    {
+        .Name = "version",
+        .Aliases = {"-v"},
+        .Handler = CommandVersion,
+        .Summary = "print the versions of this program, the library and the driver",
+        .Description = "Prints one line each for wnbd-client.exe, libwnbd.dll and wnbd.sys. Without an installed "
+                       "driver the third line is missing and the exit status is not 0.",
+    },
+    {
+        .Name = "help",
+        .Aliases = {"-h", "--help"},
+        .Handler = CommandHelp,
+        .Summary = "list the commands, or explain one",
+        .Arguments = {{.Name = "command-name",
+                       .Optional = true,
+                       .MaxLengthBytes = NAME_MAX_BYTES,
+                       .Help = "the command to explain"}},
+    },
+    {
+        .Name = "list",
+        .Aliases = {"ls"},
+        .Handler = CommandList,
+        .Summary = "list the mapped disks",
+        .Description = "Prints a header, and a line for each disk: the process that mapped it, the number Windows gave "
+                       "the disk (-1 while it has none), whether it is an NBD disk, the program that owns it, and its "
+                       "instance name.",
+    },
+    {
+        .Name = "show",
+        .Handler = CommandShow,
+        .Summary = "show everything about one disk",
+        .Description = "MaxIOReqPerLun and MaxIOReqPerAdapter are Windows' own limits; -1: Windows does not tell them.",
+        .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+    },
+    {
+        .Name = "map",
+        .Handler = CommandMap,
+        .Summary = "make a Windows disk of an NBD export",
+        .Description = "The driver connects to the server and makes the disk, which stays when this program ends. "
+                       "Once Windows has it, its number and path are printed, as in Disk 1: \\\\.\\PhysicalDrive1",
+        .Arguments = {INSTANCE_ARGUMENT("name for the disk; it identifies the disk in all other commands and is its "
+                                        "serial number"),
+                      {.Name = "hostname",
+                       .MaxLengthBytes = NAME_MAX_BYTES,
+                       .Help = "name or address of the NBD server"}},
+        .Options = {{.Name = "port",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "PORT",
+                     .Minimum = 1,
+                     .Maximum = 65535,
+                     .Default = 10809,
+                     .Help = "TCP port of the server"},
+                    {.Name = "export-name",
+                     .Kind = OPTION_TEXT,
+                     .Value = "NAME",
+                     .Maximum = NAME_MAX_BYTES,
+                     .DefaultText = "the instance name",
+                     .Help = "the server's name for the export"},
+                    {.Name = "read-only", .Help = "refuse writes to the disk"},
+                    {.Name = "skip-handshake",
+                     .Needs = "disk-size",
+                     .NeedsWhy = "a server that is not asked does not tell it",
+                     .Help = "do not negotiate: the server starts with the transmission phase"},
+                    {.Name = "disk-size",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "BYTES",
+                     .Minimum = 512,
+                     .Maximum = INT64_MAX,
+                     .Needs = "skip-handshake",
+                     .NeedsWhy = "otherwise the server says how large the export is",
+                     .Help = "size of the disk, a multiple of the block size"},
+                    {.Name = "block-size",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "BYTES",
+                     .Minimum = 512,
+                     .Maximum = 4096,
+                     .Choices = {512, 4096},
+                     .Help = "logical block size of the disk"}},
+    },
+    {
+        .Name = "unmap",
+        .Aliases = {"rm"},
+        .Handler = CommandUnmap,
+        .Summary = "remove a disk",
+        .Description = "Windows is asked to let go of the disk first (soft disconnect), so that caches are flushed and "
+                       "programs that use it can object. If that fails or takes too long, the disk is removed "
+                       "nevertheless (hard disconnect). --debug tells what stands in the way.",
+        .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+        .Options = {{.Name = "hard-disconnect", .Help = "remove the disk at once, without asking Windows"},
+                    {.Name = "no-hard-disconnect-fallback", .Help = "leave the disk alone if Windows does not let go"},
+                    {.Name = "soft-disconnect-timeout",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "SECONDS",
+                     .Maximum = SECONDS_MAX,
+                     .Default = WNBD_DEFAULT_RM_TIMEOUT_MS / MILLISECONDS,
+                     .Help = "how long to try the soft disconnect; 0: for ever"},
+                    {.Name = "soft-disconnect-retry-interval",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "SECONDS",
+                     .Minimum = 1,
+                     .Maximum = SECONDS_MAX,
+                     .Default = WNBD_DEFAULT_RM_RETRY_INTERVAL_MS / MILLISECONDS,
+                     .Help = "pause between two tries"}},
+    },
+    {
+        .Name = "stats",
+        .Handler = CommandStats,
+        .Summary = "print the driver's I/O counters of one disk",
+        .Description = "The TimeSince... lines are in milliseconds; -1: it has not happened yet.",
+        .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+    },
+    {
+        .Name = "install-driver",
+        .Handler = CommandInstallDriver,
+        .Summary = "install the WNBD driver",
+        .Description = "Needs an elevated prompt. Says so if Windows must be restarted.",
+        .Arguments = {{.Name = "filename",
+                       .MaxLengthBytes = PATH_MAX_BYTES,
+                       .Help = "path of wnbd.inf, with wnbd.sys beside it"}},
+    },
+    {
+        .Name = "uninstall-driver",
+        .Handler = CommandUninstallDriver,
+        .Summary = "remove all disks, the adapter and the WNBD driver",
+        .Description = "Disks are removed without asking Windows (hard disconnect). Needs an elevated prompt. Says so "
+                       "if Windows must be restarted.",
+    },
+    {.Name = NULL},
+};
+
+const COMMAND_SPEC *CommandFind(const char *Name)
+{
+    for (const COMMAND_SPEC *Command = CommandTable; Command->Name != NULL; Command++) {
+        if (strcmp(Command->Name, Name) == 0) {
+            return Command;
+        }
+        for (size_t Index = 0; Index < COMMAND_MAX_ALIASES && Command->Aliases[Index] != NULL; Index++) {
+            if (strcmp(Command->Aliases[Index], Name) == 0) {
+                return Command;
+            }
+        }
+    }
+    return NULL;
+}
+
+const OPTION_VALUE *CommandOption(const COMMAND_LINE *Line, const char *Name)
+{
+    size_t Index = 0;
+    while (Line->Command->Options[Index].Name != NULL && strcmp(Line->Command->Options[Index].Name, Name) != 0) {
+        Index++;
+    }
+    assert(Line->Command->Options[Index].Name != NULL);
+    return &Line->Options[Index];
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Output of wnbd-client. All text in the program is UTF-8. On a console it is written as UTF-16, so that it
+ * shows right whatever the console's code page is; into a file or pipe it goes as UTF-8 with CR LF line ends, as
+ * Windows text has them. Each call is one write: lines of several threads do not mix.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+/* Writes formatted text to standard output. A failure is kept for OutputStatus. Any thread. */
+void OutputPrint(const char *Format, ...) PRINTF_LIKE(1, 2);
+
+/* The same for standard error; its failures are ignored, as there is nowhere left to report them. */
+void OutputError(const char *Format, ...) PRINTF_LIKE(1, 2);
+
+/* Returns the Win32 code of the first write to standard output that failed, 0 if none did. */
+uint32_t OutputStatus(void);
+
+/*
+ * Makes Text, of at most TextSizeBytes bytes (less if it is terminated earlier), safe to show: control characters
+ * and bytes that are not UTF-8 become '?'. What comes from a server or the driver passes through here, so that it
+ * can neither forge lines nor steer a terminal. Cuts at a character boundary when Size, at least 1, is too small.
+ * Returns Buffer, terminated.
+ */
+const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextSizeBytes);
+
+/* Returns the number of code points of the UTF-8 string Text: what a column's width counts. */
+size_t OutputWidth(const char *Text);
+
+/*
+ * Writes Text, whose lines may be of any length, wrapped at 80 columns. The first line starts at column Column
+ * (text before it has been written), the others are indented by Indent. Ends the line.
+ */
+void OutputWrapped(const char *Text, size_t Column, size_t Indent);
