@@ -413,10 +413,14 @@ DWORD WnbdListDrvOpt(PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Pe
 /* ---- The driver and its adapter ---- */
 
 /*
- * Installs the driver from an .inf file (a path in the system's code page) and
- * makes the adapter, or updates the one that exists. *RebootRequired, which
- * may be NULL, says whether Windows wants a restart. A failed installation
- * leaves no adapter behind. ERROR_FILE_NOT_FOUND: no such file.
+ * Installs the driver from an .inf file (a path in UTF-8, or else in the
+ * system's code page) and makes the adapter, or updates the one that exists;
+ * returns when it works. *RebootRequired, which may be NULL, says whether
+ * Windows wants a restart first. A failed installation leaves no new adapter.
+ *
+ * ERROR_FILE_NOT_FOUND: no such file. ERROR_OLD_WIN_VERSION: see
+ * WNBD_REQ_WIN_VERSION_*. ERROR_DEVICE_NOT_AVAILABLE: the driver was
+ * installed, but its device doesn't start. Other errors are Windows' own.
  */
 DWORD WnbdInstallDriver(CONST CHAR *FileName, PBOOL RebootRequired);
 

@@ -17,6 +17,10 @@
 static const GUID AdapterClass = {0x4d36e97b, 0xe325, 0x11ce, {0xbf, 0xc1, 0x08, 0x00, 0x2b, 0xe1, 0x03, 0x18}};
 static const WCHAR AdapterClassName[] = L"SCSIADAPTER";
 
+/* How long a driver may take from its installation to a working adapter, milliseconds. */
+#define START_TIMEOUT_MS 15000
+#define START_POLL_MS 50
+
 /* A REG_MULTI_SZ with our hardware id. */
 static const WCHAR HardwareIds[] = L"root\\wnbd\0";
 
@@ -138,7 +142,52 @@ static bool WindowsIsNewEnough(void)
     return Version.dwBuildNumber >= WNBD_REQ_WIN_VERSION_BUILD;
 }
 
-/* Installs the driver for the node, and takes a new node away again if that fails. */
+/*
+ * Waits for the adapter to work. Windows reports the installation of a driver
+ * that it then doesn't load (unsigned, say) as a success.
+ */
+static DWORD AdapterAwait(void)
+{
+    DEADLINE Deadline = DeadlineAfter(START_TIMEOUT_MS, false);
+    DEVINST Node;
+    while (!AdapterDevInst(&Node)) {
+        if (!DeadlinePause(&Deadline, START_POLL_MS)) {
+            return ERROR_DEVICE_NOT_AVAILABLE;
+        }
+    }
+    return ERROR_SUCCESS;
+}
+
+/* The number of the problem that Device Manager shows ("code 52"), 0 if there is none. */
+static ULONG NodeProblem(const ADAPTER_NODE *Adapter)
+{
+    ULONG Status = 0;
+    ULONG Problem = 0;
+    return CM_Get_DevNode_Status(&Status, &Problem, Adapter->Node.DevInst, 0) == CR_SUCCESS ? Problem : 0;
+}
+
+/* Installs the driver for the hardware id and sees it start. */
+static DWORD DriverUpdate(const ADAPTER_NODE *Adapter, const WCHAR *Path, bool *Reboot)
+{
+    BOOL Wanted = FALSE;
+    if (!UpdateDriverForPlugAndPlayDevicesW(NULL, HardwareIds, Path, INSTALLFLAG_FORCE, &Wanted)) {
+        DWORD Error = GetLastError();
+        LogError("cannot install %s: %s%s", NarrowText(Path).Text, ErrorText(Error).Text,
+                 Error == ERROR_ACCESS_DENIED ? " (run this as administrator, elevated)"
+                                              : " (is the package complete, and is it signed?)");
+        return Error;
+    }
+    *Reboot = Wanted != FALSE;
+    DWORD Error = *Reboot ? ERROR_SUCCESS : AdapterAwait();
+    if (Error) {
+        LogError("the driver was installed from %s, but the adapter doesn't start (problem code %lu; 52: the driver is "
+                 "not signed and test signing is off)",
+                 NarrowText(Path).Text, NodeProblem(Adapter));
+    }
+    return Error;
+}
+
+/* Installs the driver for the adapter, and takes a new adapter away again if that fails. */
 static DWORD InstallFor(const WCHAR *Path, bool *Reboot)
 {
     ADAPTER_NODE Adapter;
@@ -148,20 +197,12 @@ static DWORD InstallFor(const WCHAR *Path, bool *Reboot)
         LogError("cannot register the WNBD adapter: %s", ErrorText(Error).Text);
         return Error;
     }
-    BOOL Wanted = FALSE;
-    if (!UpdateDriverForPlugAndPlayDevicesW(NULL, HardwareIds, Path, INSTALLFLAG_FORCE, &Wanted)) {
-        Error = GetLastError();
-        LogError("cannot install %s: %s%s", NarrowText(Path).Text, ErrorText(Error).Text,
-                 Error == ERROR_ACCESS_DENIED ? " (run this as administrator, elevated)"
-                                              : " (is the package complete, and may this system load it: is it signed, "
-                                                "or is test signing on?)");
-        bool Ignored = false;
-        if (!Existed && NodeRemove(&Adapter, &Ignored)) {
-            LogWarning("the adapter without a driver could not be removed again");
-        }
+    Error = DriverUpdate(&Adapter, Path, Reboot);
+    bool Ignored = false;
+    if (Error && !Existed && NodeRemove(&Adapter, &Ignored)) {
+        LogWarning("the adapter without a driver could not be removed again");
     }
     NodeClose(&Adapter);
-    *Reboot = Wanted != FALSE;
     return Error;
 }
 
