@@ -22,9 +22,7 @@ static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
     Configuration->MaximumNumberOfTargets = ADAPTER_TARGETS;
     Configuration->MaximumNumberOfLogicalUnits = 1;
     Configuration->SynchronizationModel = StorSynchronizeFullDuplex;
-    /* More than 255 requests per unit, later, need this kind of SRB and 64-bit addresses. */
     Configuration->SrbType = SRB_TYPE_STORAGE_REQUEST_BLOCK;
-    Configuration->Dma64BitAddresses = SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED;
     Configuration->MaxNumberOfIO = WNBD_DEFAULT_MAX_IO_REQ_PER_ADAPTER;
     Configuration->MaxIOsPerLun = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
     Configuration->InitialLunQueueDepth = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
