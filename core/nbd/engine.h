@@ -32,7 +32,7 @@ TEXT NbdBreach(NBD_CLIENT *Client, const char *Rule);
 /* The same for one value: "<Rule>, but it is 0x<Seen>". Digits: the value's width. */
 void NbdBreachValue(NBD_CLIENT *Client, const char *Rule, uint64_t Seen, unsigned Digits);
 
-/* "NBD_OPT_GO" and the like, for sentences. */
+/* The name of an option that has replies, for sentences. */
 const char *NbdOptionName(uint32_t Option);
 
 /* Ends the connection because of an error reply to the present option. Words: the server's, Length bytes. */

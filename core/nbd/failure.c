@@ -39,14 +39,7 @@ void NbdBreachValue(NBD_CLIENT *Client, const char *Rule, uint64_t Seen, unsigne
 
 const char *NbdOptionName(uint32_t Option)
 {
-    switch (Option) {
-    case NBD_OPT_LIST:
-        return "NBD_OPT_LIST";
-    case NBD_OPT_GO:
-        return "NBD_OPT_GO";
-    default:
-        return "NBD_OPT_EXPORT_NAME";
-    }
+    return Option == NBD_OPT_LIST ? "NBD_OPT_LIST" : "NBD_OPT_GO";
 }
 
 /* What an error reply means for the one who wanted something. */

@@ -96,29 +96,34 @@ static void NbdAskWithExportName(NBD_CLIENT *Client)
     NbdEnterState(Client, NBD_STATE_EXPORT_ANSWER);
 }
 
+static void NbdPutClientFlags(NBD_CLIENT *Client)
+{
+    BE32 Flags;
+
+    Be32Store(&Flags, Client->HandshakeFlags);
+    NbdPutOutput(Client, &Flags, sizeof(Flags));
+}
+
 void NbdHandleFlags(NBD_CLIENT *Client, const uint8_t *Message)
 {
-    BE32 ClientFlags;
+    uint16_t Flags = Be16Load(*(const BE16 *)Message);
 
     /* "Client flags": only what the server offers; flags unknown to us are to be ignored. */
-    Client->HandshakeFlags =
-        Be16Load(*(const BE16 *)Message) & (NBD_HANDSHAKE_FIXED_NEWSTYLE | NBD_HANDSHAKE_NO_ZEROES);
-    Be32Store(&ClientFlags, Client->HandshakeFlags);
-    if ((Client->HandshakeFlags & NBD_HANDSHAKE_FIXED_NEWSTYLE) != 0) {
-        NbdPutOutput(Client, &ClientFlags, sizeof(ClientFlags));
-        if (Client->Goal == NBD_GOAL_LIST) {
-            NbdAskForList(Client);
-        } else {
-            NbdAskWithGo(Client);
-        }
-    } else if (Client->Goal == NBD_GOAL_LIST) {
+    Client->HandshakeFlags = Flags & (NBD_HANDSHAKE_FIXED_NEWSTYLE | NBD_HANDSHAKE_NO_ZEROES);
+    if (Client->Goal == NBD_GOAL_LIST && (Flags & NBD_HANDSHAKE_FIXED_NEWSTYLE) == 0) {
         TEXT Text = NbdFail(Client, NBD_FAILURE_OLDSTYLE);
 
         TextAppend(&Text, "the server speaks the newstyle negotiation that isn't \"fixed\" (handshake flags ");
-        TextAppendHex(&Text, Be16Load(*(const BE16 *)Message), 4);
+        TextAppendHex(&Text, Flags, 4);
         TextAppend(&Text, "), which can't list exports");
+        return;
+    }
+    NbdPutClientFlags(Client);
+    if (Client->Goal == NBD_GOAL_LIST) {
+        NbdAskForList(Client);
+    } else if ((Flags & NBD_HANDSHAKE_FIXED_NEWSTYLE) != 0) {
+        NbdAskWithGo(Client);
     } else {
-        NbdPutOutput(Client, &ClientFlags, sizeof(ClientFlags));
         NbdAskWithExportName(Client);
     }
 }
@@ -315,6 +320,7 @@ void NbdBeginTransmission(NBD_CLIENT *Client, NBD_EVENT *Event)
 
 void NbdAbort(NBD_CLIENT *Client)
 {
+    /* An option that the server doesn't know of yet can be taken back; one that it has must be answered first. */
     bool Unsaid = Client->OutputLength > 0 && Client->OutputTaken == 0;
 
     if (Client->Phase != NBD_PHASE_HANDSHAKE) {
@@ -322,11 +328,10 @@ void NbdAbort(NBD_CLIENT *Client)
     }
     Client->OutputLength = 0;
     Client->OutputTaken = 0;
-    if (Unsaid && Client->ReplyCount == 0 && (Client->HandshakeFlags & NBD_HANDSHAKE_FIXED_NEWSTYLE) != 0) {
-        BE32 ClientFlags;
-
-        Be32Store(&ClientFlags, Client->HandshakeFlags);
-        NbdPutOutput(Client, &ClientFlags, sizeof(ClientFlags));
+    if (Unsaid && (Client->HandshakeFlags & NBD_HANDSHAKE_FIXED_NEWSTYLE) != 0) {
+        if (Client->ReplyCount == 0) {
+            NbdPutClientFlags(Client);
+        }
         NbdPutOption(Client, NBD_OPT_ABORT, 0);
     }
     NbdEnterState(Client, NBD_STATE_DONE);

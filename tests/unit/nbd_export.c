@@ -105,6 +105,22 @@ static void GivesUpAfterExportName(void **State)
     assert_int_equal(Bench.Client.Phase, NBD_PHASE_DONE);
 }
 
+static void GivesUpInsteadOfFallingBack(void **State)
+{
+    NBD_EVENT Event;
+
+    (void)State;
+    BenchStart(&Bench, &BenchDisk);
+    BenchGreets(&Bench, FIXED);
+    Bench.OutputLength = 0;
+    NbdReceive(&Bench.Client, "\0\3\xE8\x89\4\x55\x65\xA9\0\0\0\7\x80\0\0\1\0\0\0\0", 20, &Event);
+    assert_int_equal(Bench.Client.Phase, NBD_PHASE_HANDSHAKE);
+    NbdAbort(&Bench.Client); /* NBD_OPT_GO was answered, NBD_OPT_EXPORT_NAME is not yet sent */
+    BenchFeed(&Bench, "", 0);
+    EXPECT_OUTPUT(&Bench, "IHAVEOPT\0\0\0\2\0\0\0\0");
+    assert_int_equal(Bench.Client.Phase, NBD_PHASE_DONE);
+}
+
 /* An NBD_INFO_BLOCK_SIZE and an export of Size, asked for with a disk's BlockSize. */
 static void Offer(uint32_t BlockSize, uint64_t Size, uint32_t Minimum, uint32_t Preferred, uint32_t Maximum)
 {
@@ -240,6 +256,7 @@ static const struct CMUnitTest Tests[] = {
     cmocka_unit_test(UnderstandsTheServersSilence),
     cmocka_unit_test(RefusesMissingFlags),
     cmocka_unit_test(GivesUpAfterExportName),
+    cmocka_unit_test(GivesUpInsteadOfFallingBack),
     cmocka_unit_test(RefusesForbiddenConstraints),
     cmocka_unit_test(ChoosesTheBlockSize),
     cmocka_unit_test(RefusesLargerBlocksThanTheDisks),

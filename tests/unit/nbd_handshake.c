@@ -257,12 +257,21 @@ static void RefusesContradictions(void **State)
     BenchExpectFailure(&Bench, NBD_FAILURE_PROTOCOL,
                        BREACH "NBD_INFO_EXPORT came twice and contradicts itself: size 0x100000 flags 0x0001, then "
                               "size 0x100000 flags 0x0003");
-    StartGo();
-    BenchInfoBlockSize(&Bench, 1, 4096, 65536);
-    BenchInfoBlockSize(&Bench, 1, 4096, 65537);
-    BenchExpectFailure(&Bench, NBD_FAILURE_PROTOCOL,
-                       BREACH "NBD_INFO_BLOCK_SIZE came twice and contradicts itself: minimum 0x1, preferred 0x1000, "
-                              "maximum 0x10000, then minimum 0x1, preferred 0x1000, maximum 0x10001");
+    for (int Row = 0; Row < 3; Row++) {
+        static const char *const Texts[] = {
+            BREACH "NBD_INFO_BLOCK_SIZE came twice and contradicts itself: minimum 0x1, preferred 0x1000, maximum "
+                   "0x10000, then minimum 0x2, preferred 0x1000, maximum 0x10000",
+            BREACH "NBD_INFO_BLOCK_SIZE came twice and contradicts itself: minimum 0x1, preferred 0x1000, maximum "
+                   "0x10000, then minimum 0x1, preferred 0x2000, maximum 0x10000",
+            BREACH "NBD_INFO_BLOCK_SIZE came twice and contradicts itself: minimum 0x1, preferred 0x1000, maximum "
+                   "0x10000, then minimum 0x1, preferred 0x1000, maximum 0x10001",
+        };
+
+        StartGo();
+        BenchInfoBlockSize(&Bench, 1, 4096, 65536);
+        BenchInfoBlockSize(&Bench, Row == 0 ? 2 : 1, Row == 1 ? 8192 : 4096, Row == 2 ? 65537 : 65536);
+        BenchExpectFailure(&Bench, NBD_FAILURE_PROTOCOL, Texts[Row]);
+    }
 }
 
 static void RefusesEndlessReplies(void **State)
@@ -365,6 +374,7 @@ static void ClosesBeforeTheEnd(void **State)
 
 static void GivesUpPolitely(void **State)
 {
+    NBD_EVENT Event;
     uint8_t Byte;
 
     (void)State;
@@ -376,16 +386,18 @@ static void GivesUpPolitely(void **State)
     BenchExpectLog(&Bench, "");
 
     BenchStart(&Bench, &BenchDisk);
-    BenchFeed(&Bench, "NBDMAGICIHAVEOPT\0", 17);
-    {
-        NBD_EVENT Event;
-
-        NbdReceive(&Bench.Client, "\3", 1, &Event); /* NBD_OPT_GO waits, unsent */
-    }
+    NbdReceive(&Bench.Client, "NBDMAGICIHAVEOPT\0\3", 18, &Event); /* NBD_OPT_GO waits, unsent */
     NbdAbort(&Bench.Client);
     BenchFeed(&Bench, "", 0);
     EXPECT_OUTPUT(&Bench, "\0\0\0\3" ABORT);
     assert_int_equal(Bench.Client.Phase, NBD_PHASE_DONE);
+
+    BenchStart(&Bench, &BenchDisk);
+    NbdReceive(&Bench.Client, "NBDMAGICIHAVEOPT\0\3", 18, &Event);
+    assert_int_equal(NbdTakeOutput(&Bench.Client, &Byte, 1), 1); /* half an option can't be taken back */
+    NbdAbort(&Bench.Client);
+    BenchFeed(&Bench, "", 0);
+    EXPECT_OUTPUT(&Bench, "");
 
     StartGo(); /* NBD_OPT_GO was sent: no other option before its answer */
     NbdAbort(&Bench.Client);
