@@ -44,12 +44,12 @@ class Server:
 
     name = "?"
 
-    def __init__(self, image, export="disk", read_only=False, block_size=512, port=None):
+    def __init__(self, image, export="disk", read_only=False, block_size=512, port=None, log=None):
         self.image, self.export, self.read_only, self.block_size = pathlib.Path(image), export, read_only, block_size
         self.port = port
         self.process = None
         self.folder = tempfile.TemporaryDirectory(prefix="wnbd-server-")
-        self.log = pathlib.Path(self.folder.name) / "log"
+        self.log = pathlib.Path(log or pathlib.Path(self.folder.name) / "log")
 
     def command(self):
         raise NotImplementedError
@@ -103,12 +103,14 @@ class NbdServer(Server):
         self.group = self.watchdog = None
         self.pid_file = pathlib.Path(self.folder.name) / "pid"
 
+    def config(self):
+        return (f"[generic]\nlistenaddr = 127.0.0.1\nport = {self.port}\nallowlist = true\n\n"
+                f"[{self.export}]\nexportname = {self.image}\ncopyonwrite = false\n"
+                f"readonly = {str(self.read_only).lower()}\nflush = true\nfua = true\ntrim = true\n")
+
     def command(self):
         config = pathlib.Path(self.folder.name) / "config"
-        config.write_text(
-            f"[generic]\nlistenaddr = 127.0.0.1\nport = {self.port}\nallowlist = true\n"
-            f"[{self.export}]\nexportname = {self.image}\ncopyonwrite = false\n"
-            f"readonly = {str(self.read_only).lower()}\nflush = true\nfua = true\ntrim = true\n")
+        config.write_text(self.config())
         return ["nbd-server", "-C", str(config), "-p", str(self.pid_file)]
 
     def _listens(self):
