@@ -11,62 +11,20 @@
 #include "errors.h"
 #include "output.h"
 
-#define PATH_SIZE 32768
-
-/*
- * Writes the full path of the file Name (UTF-8) to Path, in the system's code page, as the library takes it. A path
- * that the code page cannot express is replaced by its short form, where the file system has those.
- * ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_DIRECTORY: no such file. ERROR_NO_UNICODE_TRANSLATION: cannot
- * be expressed.
- */
-static DWORD PathForLibrary(const char *Name, WCHAR *Wide, WCHAR *Full, char *Path)
+/* Says whether Name (UTF-8) is a file. ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_DIRECTORY: it is not. */
+static DWORD FileFind(const char *Name)
 {
-    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, Name, -1, Wide, PATH_SIZE) == 0) {
-        return GetLastError();
+    int Length = MultiByteToWideChar(CP_UTF8, 0, Name, -1, NULL, 0);
+    WCHAR *Wide = malloc((size_t)Length * sizeof(*Wide));
+    if (Wide == NULL) {
+        return ERROR_OUTOFMEMORY;
     }
+    MultiByteToWideChar(CP_UTF8, 0, Name, -1, Wide, Length);
     DWORD Attributes = GetFileAttributesW(Wide);
-    if (Attributes == INVALID_FILE_ATTRIBUTES) {
-        return GetLastError();
-    }
-    if (Attributes & FILE_ATTRIBUTE_DIRECTORY) {
-        return ERROR_DIRECTORY;
-    }
-    DWORD Length = GetFullPathNameW(Wide, PATH_SIZE, Full, NULL);
-    if (Length == 0 || Length >= PATH_SIZE) {
-        return Length == 0 ? GetLastError() : ERROR_FILENAME_EXCED_RANGE;
-    }
-    for (int Try = 0; Try < 2; Try++) {
-        BOOL Lost = FALSE;
-        if (WideCharToMultiByte(CP_ACP, WC_NO_BEST_FIT_CHARS, Full, -1, Path, PATH_SIZE, NULL, &Lost) != 0 && !Lost) {
-            return ERROR_SUCCESS;
-        }
-        Length = GetShortPathNameW(Full, Wide, PATH_SIZE);
-        if (Length == 0 || Length >= PATH_SIZE) {
-            break;
-        }
-        wcscpy(Full, Wide);
-    }
-    return ERROR_NO_UNICODE_TRANSLATION;
-}
-
-/* Finds the file and installs from it; *Action says which of the two failed. */
-static DWORD Install(const char *Name, BOOL *RebootRequired, ACTION *Action)
-{
-    WCHAR *Wide = malloc(PATH_SIZE * sizeof(WCHAR));
-    WCHAR *Full = malloc(PATH_SIZE * sizeof(WCHAR));
-    char *Path = malloc(PATH_SIZE);
-    DWORD Status = ERROR_OUTOFMEMORY;
-    *Action = ACTION_FIND_INF;
-    if (Wide != NULL && Full != NULL && Path != NULL) {
-        Status = PathForLibrary(Name, Wide, Full, Path);
-    }
-    if (Status == ERROR_SUCCESS) {
-        *Action = ACTION_INSTALL;
-        Status = WnbdInstallDriver(Path, RebootRequired);
-    }
+    DWORD Status = Attributes == INVALID_FILE_ATTRIBUTES     ? GetLastError()
+                   : (Attributes & FILE_ATTRIBUTE_DIRECTORY) ? ERROR_DIRECTORY
+                                                             : ERROR_SUCCESS;
     free(Wide);
-    free(Full);
-    free(Path);
     return Status;
 }
 
@@ -74,8 +32,12 @@ uint32_t CommandInstallDriver(const COMMAND_LINE *Line)
 {
     const char *Name = Line->Arguments[0];
     BOOL RebootRequired = FALSE;
-    ACTION Action;
-    DWORD Status = Install(Name, &RebootRequired, &Action);
+    ACTION Action = ACTION_FIND_INF;
+    DWORD Status = FileFind(Name);
+    if (Status == ERROR_SUCCESS) {
+        Action = ACTION_INSTALL;
+        Status = WnbdInstallDriver(Name, &RebootRequired);
+    }
     if (Status != ERROR_SUCCESS) {
         return ErrorReport(
             &(FAILURE){.Action = Action, .Code = Status, .Tried = "install the driver from", .Object = Name});

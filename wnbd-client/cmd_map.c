@@ -90,9 +90,31 @@ static void ExportsPrint(const NBD_CONNECTION_PROPERTIES *Nbd)
     free(List);
 }
 
-static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const char *Message)
+/*
+ * Chooses the words for a failure: while the server had not been reached, the table of errors says more than the
+ * driver, which does not name the server; afterwards the driver tells what the server said. Returns NULL or Buffer.
+ */
+static const char *MapCause(const NBD_CONNECTION_PROPERTIES *Nbd, const WNBD_CREATE_RESULT *Result, char *Buffer,
+                            size_t Size)
+{
+    switch (Result->Phase) {
+    case WnbdCreatePhaseResolve:
+    case WnbdCreatePhaseConnect:
+        return NULL;
+    case WnbdCreatePhaseHandshake:
+        snprintf(Buffer, Size, "%s:%lu: %s", Nbd->Hostname, (unsigned long)Nbd->PortNumber, Result->Message);
+        break;
+    default:
+        snprintf(Buffer, Size, "%s", Result->Message);
+        break;
+    }
+    return Result->Message[0] == '\0' ? NULL : Buffer;
+}
+
+static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const WNBD_CREATE_RESULT *Result)
 {
     const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
+    char Cause[WNBD_CREATE_MESSAGE_LENGTH + WNBD_MAX_NAME_LENGTH + 16];
     ErrorReport(&(FAILURE){.Action = ACTION_MAP,
                            .Code = Status,
                            .Tried = "map",
@@ -100,7 +122,7 @@ static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const c
                            .Host = Nbd->Hostname,
                            .Port = Nbd->PortNumber,
                            .Export = Nbd->ExportName,
-                           .Message = Message});
+                           .Message = MapCause(Nbd, Result, Cause, sizeof(Cause))});
     if (Status == ERROR_BAD_NET_NAME) {
         ExportsPrint(Nbd);
     }
@@ -121,7 +143,7 @@ static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
         return ERROR_SUCCESS;
     }
     if (Status == ERROR_FILE_NOT_FOUND) {
-        return MapFail(Properties, Status, NULL);
+        return MapFail(Properties, Status, &(WNBD_CREATE_RESULT){0});
     }
     char Safe[WNBD_MAX_NAME_LENGTH];
     OutputError("wnbd-client: warning: %s is mapped, but Windows has not made its disk yet (wnbd-client list shows "
@@ -140,7 +162,7 @@ uint32_t CommandMap(const COMMAND_LINE *Line)
     DWORD Status = WnbdCreateNbd(&Properties, &Result);
     Result.Message[sizeof(Result.Message) - 1] = '\0';
     if (Status != ERROR_SUCCESS) {
-        return MapFail(&Properties, Status, Result.Message);
+        return MapFail(&Properties, Status, &Result);
     }
     if (Result.Message[0] != '\0') {
         char Name[WNBD_MAX_NAME_LENGTH];

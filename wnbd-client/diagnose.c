@@ -60,10 +60,10 @@ bool DiagnoseVersions(char Text[DIAGNOSIS_SIZE])
     char LibraryText[WNBD_MAX_VERSION_STR_LENGTH];
     OutputSafe(DriverText, sizeof(DriverText), Driver.Description, sizeof(Driver.Description));
     OutputSafe(LibraryText, sizeof(LibraryText), Library.Description, sizeof(Library.Description));
-    snprintf(Text, DIAGNOSIS_SIZE, "the driver (%s) is %s the library (%s)", DriverText,
+    snprintf(Text, DIAGNOSIS_SIZE, "wnbd.sys %s is %s libwnbd.dll %s", DriverText,
              Order < 0   ? "older than"
              : Order > 0 ? "newer than"
-                         : "another build than",
+                         : "of another build than",
              LibraryText);
     return true;
 }

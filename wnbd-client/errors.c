@@ -51,6 +51,8 @@ static const ERROR_WORDS Words[] = {
      "check its spelling and the DNS servers, or give an address"},
     {ACTION_MAP, ERROR_CONNECTION_REFUSED, "{server} refused the connection",
      "is the NBD server running there, on that port?"},
+    {ACTION_MAP, ERROR_NETWORK_UNREACHABLE, "there is no way to the network of {server}",
+     "check the network, its routes and firewalls"},
     {ACTION_MAP, ERROR_HOST_UNREACHABLE, "there is no way to {server}", "check the network, its routes and firewalls"},
     {ACTION_MAP, WSAETIMEDOUT, "{server} did not answer in time",
      "is it up, is it an NBD server, and do firewalls let the port through?"},
@@ -63,6 +65,8 @@ static const ERROR_WORDS Words[] = {
      "is it an NBD server that listens on that port?"},
     {ACTION_MAP, ERROR_INVALID_BLOCK_LENGTH, "the export's smallest block is larger than the disk's",
      "map it with --block-size 4096, or make the server accept smaller requests"},
+    {ACTION_MAP, ERROR_OPERATION_ABORTED, "the disk was removed while it was being made",
+     "did somebody unmap it, or uninstall the driver?"},
     {ACTION_MAP, ERROR_INVALID_PARAMETER, "the driver does not accept these properties",
      "check the names, the size of the export and the block size"},
     {ACTION_MAP, ERROR_FILE_NOT_FOUND, "the disk was made, and is gone again",
@@ -74,11 +78,11 @@ static const ERROR_WORDS Words[] = {
     {ACTION_FIND_INF, ERROR_FILE_NOT_FOUND, "there is no such file", "give the path of wnbd.inf"},
     {ACTION_FIND_INF, ERROR_PATH_NOT_FOUND, "there is no such folder", "give the path of wnbd.inf"},
     {ACTION_FIND_INF, ERROR_DIRECTORY, "it is a folder", "give the path of wnbd.inf in it"},
-    {ACTION_FIND_INF, ERROR_NO_UNICODE_TRANSLATION, "the path has characters outside the system's code page",
-     "copy the driver to a folder with a plain name"},
     {ACTION_INSTALL, ERROR_FILE_NOT_FOUND, "a file that belongs to it is missing",
      "keep wnbd.sys and wnbd.cat beside wnbd.inf"},
     {ACTION_INSTALL, ERROR_OLD_WIN_VERSION, "this Windows is too old", "Windows 10 1809 or Server 2019 is needed"},
+    {ACTION_INSTALL, ERROR_DEVICE_NOT_AVAILABLE, "the driver was installed, but the adapter does not start",
+     "is the driver signed, or test signing on? --debug shows the adapter's problem code; 52 is the signature"},
     {ACTION_INSTALL, ERROR_INVALID_IMAGE_HASH, "Windows does not trust the driver's signature",
      "a test-signed driver needs test signing: bcdedit /set testsigning yes, and a restart"},
     {ACTION_INSTALL, ERROR_AUTHENTICODE_TRUST_NOT_ESTABLISHED, "Windows does not trust the driver's signature",
@@ -204,7 +208,7 @@ static bool ExplainVersions(const FAILURE *Failure, char *Cause, char *Advice)
 static void Explain(const FAILURE *Failure, char *Cause, char *Advice)
 {
     const ERROR_WORDS *Found = WordsFind(Failure->Action, Failure->Code);
-    char Message[SHOWN_SIZE] = "";
+    char Message[TEXT_SIZE] = "";
     if (Failure->Message != NULL) {
         OutputSafe(Message, sizeof(Message), Failure->Message, strlen(Failure->Message));
     }
@@ -233,11 +237,8 @@ uint32_t ErrorReport(const FAILURE *Failure)
         Object[0] = ' ';
         OutputSafe(Object + 1, sizeof(Object) - 1, Failure->Object, strlen(Failure->Object));
     }
-    /* A cause in the driver's words may bring its advice along. */
-    if (Cause[strlen(Cause) - 1] == ')' && Failure->Message != NULL && Failure->Message[0] != '\0') {
-        OutputError("wnbd-client: cannot %s%s: %s\n", Failure->Tried, Object, Cause);
-    } else {
-        OutputError("wnbd-client: cannot %s%s: %s (%s)\n", Failure->Tried, Object, Cause, Advice);
-    }
+    bool Bracketed = Cause[strlen(Cause) - 1] == ')';
+    OutputError("wnbd-client: cannot %s%s: %s%s%s%s\n", Failure->Tried, Object, Cause, Bracketed ? "; " : " (", Advice,
+                Bracketed ? "" : ")");
     return Failure->Code;
 }

@@ -103,24 +103,26 @@ static bool OptionSet(PARSER *Parser, const OPTION_SPEC *Option, OPTION_VALUE *V
     return true;
 }
 
-/* Finds the value of an option: behind `=` (Inline), or the next argument. */
-static bool OptionTakeValue(PARSER *Parser, const OPTION_SPEC *Option, const char *Inline, const char **Text)
+/* Returns the value of an option: behind `=` (Inline), or the next argument. NULL after ParseFail. */
+static const char *OptionTakeValue(PARSER *Parser, const OPTION_SPEC *Option, const char *Inline)
 {
     if (Inline != NULL) {
-        *Text = Inline;
-        return true;
+        return Inline;
     }
     if (Parser->Next >= Parser->Count) {
-        return ParseFail(Parser, "--%s needs a value (--%s %s)", Option->Name, Option->Name, Option->Value);
+        ParseFail(Parser, "--%s needs a value (--%s %s)", Option->Name, Option->Name, Option->Value);
+        return NULL;
     }
-    *Text = Parser->Arguments[Parser->Next];
-    if (strncmp(*Text, "--", 2) == 0) {
+    const char *Text = Parser->Arguments[Parser->Next];
+    if (strncmp(Text, "--", 2) == 0) {
         SHOWN Shown;
-        return ParseFail(Parser, "--%s needs a value, and \"%s\" looks like an option (if it is the value: --%s=%s)",
-                         Option->Name, Show(&Shown, *Text), Option->Name, Shown.Text);
+        Show(&Shown, Text);
+        ParseFail(Parser, "--%s needs a value, and \"%s\" looks like an option (if it is the value: --%s=%s)",
+                  Option->Name, Shown.Text, Option->Name, Shown.Text);
+        return NULL;
     }
     Parser->Next++;
-    return true;
+    return Text;
 }
 
 static const OPTION_SPEC *OptionFind(const OPTION_SPEC *Options, const char *Name, size_t Length, size_t *Index)
@@ -173,8 +175,8 @@ static bool ParseOption(PARSER *Parser, const char *Argument)
     }
     *Present = true;
     if (Option->Kind != OPTION_FLAG) {
-        const char *Text;
-        return OptionTakeValue(Parser, Option, Inline, &Text) && OptionSet(Parser, Option, &Line->Options[Index], Text);
+        const char *Text = OptionTakeValue(Parser, Option, Inline);
+        return Text != NULL && OptionSet(Parser, Option, &Line->Options[Index], Text);
     }
     if (Inline != NULL) {
         return ParseFail(Parser, "--%s takes no value (write just --%s)", Option->Name, Option->Name);
