@@ -59,6 +59,9 @@ PACKET *PacketCreateWithBuffer(DISK *Disk, const UCHAR *Cdb, UCHAR CdbBytes, ULO
         return NULL;
     }
     MmBuildMdlForNonPagedPool(Packet->Mdl);
+    /* What that call does to the MDL on Windows; Wine's is a stub. */
+    Packet->Mdl->MappedSystemVa = Packet->OwnBuffer;
+    Packet->Mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
     Packet->Data = Packet->OwnBuffer;
     Packet->DataBytes = BufferBytes;
     return Packet;

@@ -126,8 +126,11 @@ static VOID ProbeModes(DISK *Disk)
 /* The port driver's limits, from its adapter descriptor; what Windows assumes when it has none. */
 static VOID ProbeAdapter(DISK *Disk)
 {
-    STORAGE_PROPERTY_QUERY Query = {.PropertyId = StorageAdapterProperty, .QueryType = PropertyStandardQuery};
-    STORAGE_ADAPTER_DESCRIPTOR Descriptor;
+    /* One buffer for question and answer: Wine has the answer written over the question and copies nothing back. */
+    union {
+        STORAGE_PROPERTY_QUERY Query;
+        STORAGE_ADAPTER_DESCRIPTOR Descriptor;
+    } Buffer;
     IO_STATUS_BLOCK Result;
     KEVENT Event;
     NTSTATUS Status;
@@ -135,9 +138,12 @@ static VOID ProbeAdapter(DISK *Disk)
 
     Disk->MaxTransferBytes = 64 * 1024;
     Disk->MaxPages = 17;
+    RtlZeroMemory(&Buffer, sizeof(Buffer));
+    Buffer.Query.PropertyId = StorageAdapterProperty;
+    Buffer.Query.QueryType = PropertyStandardQuery;
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
-    Irp = IoBuildDeviceIoControlRequest(IOCTL_STORAGE_QUERY_PROPERTY, Disk->Lower, &Query, sizeof(Query), &Descriptor,
-                                        sizeof(Descriptor), FALSE, &Event, &Result);
+    Irp = IoBuildDeviceIoControlRequest(IOCTL_STORAGE_QUERY_PROPERTY, Disk->Lower, &Buffer, sizeof(Buffer), &Buffer,
+                                        sizeof(Buffer), FALSE, &Event, &Result);
     if (Irp == NULL) {
         return;
     }
@@ -153,8 +159,8 @@ static VOID ProbeAdapter(DISK *Disk)
         return;
     }
     Disk->MaxTransferBytes =
-        Descriptor.MaximumTransferLength < PAGE_SIZE ? PAGE_SIZE : Descriptor.MaximumTransferLength;
-    Disk->MaxPages = Descriptor.MaximumPhysicalPages == 1 ? 2 : Descriptor.MaximumPhysicalPages;
+        Buffer.Descriptor.MaximumTransferLength < PAGE_SIZE ? PAGE_SIZE : Buffer.Descriptor.MaximumTransferLength;
+    Disk->MaxPages = Buffer.Descriptor.MaximumPhysicalPages == 1 ? 2 : Buffer.Descriptor.MaximumPhysicalPages;
 }
 
 NTSTATUS ProbeDisk(DISK *Disk)
