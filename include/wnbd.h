@@ -133,12 +133,8 @@ typedef struct _WNBD_INTERFACE {
     VOID *Reserved[13];
 } WNBD_INTERFACE, *PWNBD_INTERFACE;
 WNBD_ASSERT_SZ_EQ(WNBD_INTERFACE, 152);
-WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Write, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Flush, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Unmap, 24);
-WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, PersistResIn, 32);
-WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, PersistResOut, 40);
-WNBD_ASSERT_OFFSET_EQ(WNBD_INTERFACE, Reserved, 48);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_INTERFACE, Write, 8, Flush, 16, Unmap, 24, PersistResIn, 32);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_INTERFACE, PersistResOut, 40, Reserved, 48);
 
 /* The library's counters of a disk that this process serves, since WnbdCreate. */
 typedef struct _WNBD_USR_STATS {
@@ -161,22 +157,11 @@ typedef struct _WNBD_USR_STATS {
     BYTE Reserved[128];
 } WNBD_USR_STATS, *PWNBD_USR_STATS;
 WNBD_ASSERT_SZ_EQ(WNBD_USR_STATS, 256);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalSubmittedRequests, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalReceivedReplies, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, UnsubmittedRequests, 24);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PendingSubmittedRequests, 32);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PendingReplies, 40);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, ReadErrors, 48);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, WriteErrors, 56);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, FlushErrors, 64);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, UnmapErrors, 72);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, InvalidRequests, 80);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalRWRequests, 88);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalReadBlocks, 96);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, TotalWrittenBlocks, 104);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PersistResInErrors, 112);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, PersistResOutErrors, 120);
-WNBD_ASSERT_OFFSET_EQ(WNBD_USR_STATS, Reserved, 128);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_USR_STATS, TotalSubmittedRequests, 8, TotalReceivedReplies, 16, UnsubmittedRequests, 24);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_USR_STATS, PendingSubmittedRequests, 32, PendingReplies, 40, ReadErrors, 48);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_USR_STATS, WriteErrors, 56, FlushErrors, 64, UnmapErrors, 72, InvalidRequests, 80);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_USR_STATS, TotalRWRequests, 88, TotalReadBlocks, 96, TotalWrittenBlocks, 104);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_USR_STATS, PersistResInErrors, 112, PersistResOutErrors, 120, Reserved, 128);
 
 /* A disk of this process, made by WnbdCreate. The members are the library's; read them with its functions. */
 struct _WNBD_DISK {
@@ -193,16 +178,9 @@ struct _WNBD_DISK {
     WNBD_USR_STATS Stats;
 };
 WNBD_ASSERT_SZ_EQ(WNBD_DISK, 3704);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Context, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Properties, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, ConnectionInfo, 1384);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Interface, 3416);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Stopping, 3424);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Stopped, 3425);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Started, 3426);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, DispatcherThreads, 3432);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, DispatcherThreadsCount, 3440);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DISK, Stats, 3448);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_DISK, Context, 8, Properties, 16, ConnectionInfo, 1384, Interface, 3416);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_DISK, Stopping, 3424, Stopped, 3425, Started, 3426, DispatcherThreads, 3432);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DISK, DispatcherThreadsCount, 3440, Stats, 3448);
 
 /* How a disk is removed; all 0 is a soft removal without fallback that waits for ever. */
 typedef struct {
@@ -219,9 +197,7 @@ typedef struct {
     BYTE Reserved[64];
 } WNBD_REMOVE_OPTIONS, *PWNBD_REMOVE_OPTIONS;
 WNBD_ASSERT_SZ_EQ(WNBD_REMOVE_OPTIONS, 76);
-WNBD_ASSERT_OFFSET_EQ(WNBD_REMOVE_OPTIONS, SoftRemoveTimeoutMs, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_REMOVE_OPTIONS, SoftRemoveRetryIntervalMs, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_REMOVE_OPTIONS, Reserved, 12);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_REMOVE_OPTIONS, SoftRemoveTimeoutMs, 4, SoftRemoveRetryIntervalMs, 8, Reserved, 12);
 
 /* ---- Making and removing disks ---- */
 

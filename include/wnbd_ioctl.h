@@ -38,8 +38,18 @@
 
 /* Fails to compile unless Field is at byte Offset of Structure. */
 #define WNBD_ASSERT_OFFSET_EQ(Structure, Field, Offset)                                                                \
-    WNBD_STATIC_ASSERT(offsetof(Structure, Field) == (Offset),                                                         \
-                       "the offset of " #Structure "." #Field " must be " #Offset)
+    WNBD_STATIC_ASSERT(offsetof(Structure, Field) == (Offset), #Structure "." #Field " must be at byte " #Offset)
+
+/* The same for several fields of one structure. */
+#define WNBD_ASSERT_OFFSETS_EQ_2(Structure, A, OffsetA, B, OffsetB)                                                    \
+    WNBD_ASSERT_OFFSET_EQ(Structure, A, OffsetA);                                                                      \
+    WNBD_ASSERT_OFFSET_EQ(Structure, B, OffsetB)
+#define WNBD_ASSERT_OFFSETS_EQ_3(Structure, A, OffsetA, B, OffsetB, C, OffsetC)                                        \
+    WNBD_ASSERT_OFFSETS_EQ_2(Structure, A, OffsetA, B, OffsetB);                                                       \
+    WNBD_ASSERT_OFFSET_EQ(Structure, C, OffsetC)
+#define WNBD_ASSERT_OFFSETS_EQ_4(Structure, A, OffsetA, B, OffsetB, C, OffsetC, D, OffsetD)                            \
+    WNBD_ASSERT_OFFSETS_EQ_2(Structure, A, OffsetA, B, OffsetB);                                                       \
+    WNBD_ASSERT_OFFSETS_EQ_2(Structure, C, OffsetC, D, OffsetD)
 
 /* Device interface class of the adapter: {949dd17c-b06c-4c14-8e13-f1a3a4a6dbcb}. */
 static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0xa3, 0xa4, 0xa6, 0xdb, 0xcb}};
@@ -154,25 +164,9 @@ WNBD_ASSERT_SZ_EQ(WnbdRequestType, 4);
 /* The name of a request type, for logs. Never NULL; any thread, any IRQL. */
 static inline const char *WnbdRequestTypeToStr(WnbdRequestType RequestType)
 {
-    switch (RequestType) {
-    case WnbdReqTypeRead:
-        return "READ";
-    case WnbdReqTypeWrite:
-        return "WRITE";
-    case WnbdReqTypeFlush:
-        return "FLUSH";
-    case WnbdReqTypeUnmap:
-        return "UNMAP";
-    case WnbdReqTypeDisconnect:
-        return "DISCONNECT";
-    case WnbdReqTypePersistResIn:
-        return "PERSISTENT_RESERVE_IN";
-    case WnbdReqTypePersistResOut:
-        return "PERSISTENT_RESERVE_OUT";
-    case WnbdReqTypeUnknown:
-    default:
-        return "UNKNOWN";
-    }
+    static const char *const Names[] = {
+        "UNKNOWN", "READ", "WRITE", "FLUSH", "UNMAP", "DISCONNECT", "PERSISTENT_RESERVE_IN", "PERSISTENT_RESERVE_OUT"};
+    return (size_t)RequestType < sizeof(Names) / sizeof(Names[0]) ? Names[RequestType] : Names[0];
 }
 
 /* How to connect to an NBD server. */
@@ -191,10 +185,7 @@ typedef struct {
     UCHAR Reserved[32];
 } NBD_CONNECTION_PROPERTIES, *PNBD_CONNECTION_PROPERTIES;
 WNBD_ASSERT_SZ_EQ(NBD_CONNECTION_PROPERTIES, 552);
-WNBD_ASSERT_OFFSET_EQ(NBD_CONNECTION_PROPERTIES, PortNumber, 256);
-WNBD_ASSERT_OFFSET_EQ(NBD_CONNECTION_PROPERTIES, ExportName, 260);
-WNBD_ASSERT_OFFSET_EQ(NBD_CONNECTION_PROPERTIES, Flags, 516);
-WNBD_ASSERT_OFFSET_EQ(NBD_CONNECTION_PROPERTIES, Reserved, 520);
+WNBD_ASSERT_OFFSETS_EQ_4(NBD_CONNECTION_PROPERTIES, PortNumber, 256, ExportName, 260, Flags, 516, Reserved, 520);
 
 /*
  * What a disk can do. For an NBD disk the caller sets ReadOnly if it wants
@@ -236,16 +227,9 @@ typedef struct {
     UCHAR Reserved[240];
 } WNBD_PROPERTIES, *PWNBD_PROPERTIES;
 WNBD_ASSERT_SZ_EQ(WNBD_PROPERTIES, 1368);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, SerialNumber, 256);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, Owner, 512);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, Flags, 528);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, BlockCount, 536);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, BlockSize, 544);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, MaxUnmapDescCount, 548);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, Pid, 552);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, NbdProperties, 556);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, NaaIdentifier, 1108);
-WNBD_ASSERT_OFFSET_EQ(WNBD_PROPERTIES, Reserved, 1124);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_PROPERTIES, SerialNumber, 256, Owner, 512, Flags, 528, BlockCount, 536);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_PROPERTIES, BlockSize, 544, MaxUnmapDescCount, 548, Pid, 552, NbdProperties, 556);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_PROPERTIES, NaaIdentifier, 1108, Reserved, 1124);
 
 /*
  * State of a disk. Both names are the structure itself, not a pointer to it:
@@ -270,14 +254,8 @@ typedef struct {
     UCHAR Reserved[124];
 } WNBD_CONNECTION_INFO, *PWNBD_CONNECTION_INFO;
 WNBD_ASSERT_SZ_EQ(WNBD_CONNECTION_INFO, 2032);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, ConnectionFlags, 1368);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, BusNumber, 1372);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, TargetId, 1374);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, Lun, 1376);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, ConnectionId, 1384);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, DiskNumber, 1392);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, PNPDeviceID, 1396);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_INFO, Reserved, 1908);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_CONNECTION_INFO, ConnectionFlags, 1368, BusNumber, 1372, TargetId, 1374, Lun, 1376);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_CONNECTION_INFO, ConnectionId, 1384, DiskNumber, 1392, PNPDeviceID, 1396, Reserved, 1908);
 
 /* All disks: Connections has Count elements of ElementSize bytes. */
 typedef struct {
@@ -286,8 +264,7 @@ typedef struct {
     WNBD_CONNECTION_INFO Connections[1];
 } WNBD_CONNECTION_LIST, *PWNBD_CONNECTION_LIST;
 WNBD_ASSERT_SZ_EQ(WNBD_CONNECTION_LIST, 2040);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_LIST, Count, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CONNECTION_LIST, Connections, 8);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_CONNECTION_LIST, Count, 4, Connections, 8);
 
 /*
  * Counters of a disk since it was made. "Received" is what Windows asked of
@@ -315,18 +292,12 @@ typedef struct {
     INT64 Reserved[12];
 } WNBD_DRV_STATS, *PWNBD_DRV_STATS;
 WNBD_ASSERT_SZ_EQ(WNBD_DRV_STATS, 192);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, TotalSubmittedIORequests, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, TotalReceivedIOReplies, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, UnsubmittedIORequests, 24);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, PendingSubmittedIORequests, 32);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, AbortedSubmittedIORequests, 40);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, AbortedUnsubmittedIORequests, 48);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, CompletedAbortedIORequests, 56);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, OutstandingIOCount, 64);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, LastReceivedReqTimestamp, 72);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, LastSubmittedReqTimestamp, 80);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, LastReplyTimestamp, 88);
-WNBD_ASSERT_OFFSET_EQ(WNBD_DRV_STATS, Reserved, 96);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DRV_STATS, TotalSubmittedIORequests, 8, TotalReceivedIOReplies, 16);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DRV_STATS, UnsubmittedIORequests, 24, PendingSubmittedIORequests, 32);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DRV_STATS, AbortedSubmittedIORequests, 40, AbortedUnsubmittedIORequests, 48);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DRV_STATS, CompletedAbortedIORequests, 56, OutstandingIOCount, 64);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DRV_STATS, LastReceivedReqTimestamp, 72, LastSubmittedReqTimestamp, 80);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_DRV_STATS, LastReplyTimestamp, 88, Reserved, 96);
 
 /* A version, of the driver or the library. */
 typedef struct {
@@ -337,10 +308,7 @@ typedef struct {
     UCHAR Reserved[256];
 } WNBD_VERSION, *PWNBD_VERSION;
 WNBD_ASSERT_SZ_EQ(WNBD_VERSION, 396);
-WNBD_ASSERT_OFFSET_EQ(WNBD_VERSION, Minor, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_VERSION, Patch, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_VERSION, Description, 12);
-WNBD_ASSERT_OFFSET_EQ(WNBD_VERSION, Reserved, 140);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_VERSION, Minor, 4, Patch, 8, Description, 12, Reserved, 140);
 
 /* Type of an option's value. */
 typedef enum { WnbdOptUnknown = 0, WnbdOptBool = 1, WnbdOptInt64 = 2, WnbdOptWstr = 3 } WnbdOptValType;
@@ -357,8 +325,7 @@ typedef struct {
     UCHAR Reserved[64];
 } WNBD_OPTION_VALUE, *PWNBD_OPTION_VALUE;
 WNBD_ASSERT_SZ_EQ(WNBD_OPTION_VALUE, 584);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION_VALUE, Data, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION_VALUE, Reserved, 520);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_OPTION_VALUE, Data, 8, Reserved, 520);
 
 /* An option of the driver. */
 typedef struct {
@@ -369,10 +336,7 @@ typedef struct {
     UCHAR Reserved[64];
 } WNBD_OPTION, *PWNBD_OPTION;
 WNBD_ASSERT_SZ_EQ(WNBD_OPTION, 1368);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION, Type, 128);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION, Default, 136);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION, Value, 720);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION, Reserved, 1304);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_OPTION, Type, 128, Default, 136, Value, 720, Reserved, 1304);
 
 /* All options: Options has Count elements of ElementSize bytes. */
 typedef struct {
@@ -381,8 +345,7 @@ typedef struct {
     WNBD_OPTION Options[1];
 } WNBD_OPTION_LIST, *PWNBD_OPTION_LIST;
 WNBD_ASSERT_SZ_EQ(WNBD_OPTION_LIST, 1376);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION_LIST, Count, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_OPTION_LIST, Options, 8);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_OPTION_LIST, Count, 4, Options, 8);
 
 /* One range of an UNMAP; Count of them are in the data buffer. */
 typedef struct {
@@ -391,8 +354,7 @@ typedef struct {
     UINT32 Reserved;
 } WNBD_UNMAP_DESCRIPTOR, *PWNBD_UNMAP_DESCRIPTOR;
 WNBD_ASSERT_SZ_EQ(WNBD_UNMAP_DESCRIPTOR, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_UNMAP_DESCRIPTOR, BlockCount, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_UNMAP_DESCRIPTOR, Reserved, 12);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_UNMAP_DESCRIPTOR, BlockCount, 8, Reserved, 12);
 
 /* A request to the process that serves the disk. Addresses and counts are in logical blocks. */
 typedef struct {
@@ -435,14 +397,9 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IO_REQUEST, *PWNBD_IO_REQUEST;
 WNBD_ASSERT_SZ_EQ(WNBD_IO_REQUEST, 64);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, RequestType, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd.Read.BlockCount, 24);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd.Write.BlockCount, 24);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd.Flush.Reserved, 28);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd.PersistResIn.AllocationLength, 18);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd.PersistResOut.ParameterListLength, 18);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Reserved, 32);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_IO_REQUEST, RequestType, 8, Cmd, 16, Cmd.Read.BlockCount, 24, Cmd.Write.BlockCount, 24);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IO_REQUEST, Cmd.Flush.Reserved, 28, Cmd.PersistResIn.AllocationLength, 18);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IO_REQUEST, Cmd.PersistResOut.ParameterListLength, 18, Reserved, 32);
 
 /* Outcome of a request, in SCSI's terms (SAM for the status, SPC for sense key, ASC, ASCQ). All 0 is success. */
 typedef struct {
@@ -457,9 +414,7 @@ typedef struct {
     UINT32 InformationValid : 1;
 } WNBD_STATUS, *PWNBD_STATUS;
 WNBD_ASSERT_SZ_EQ(WNBD_STATUS, 32);
-WNBD_ASSERT_OFFSET_EQ(WNBD_STATUS, Information, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_STATUS, ReservedCSI, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_STATUS, ReservedSKS, 24);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_STATUS, Information, 8, ReservedCSI, 16, ReservedSKS, 24);
 
 /* The answer to a request. */
 typedef struct {
@@ -469,9 +424,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IO_RESPONSE, *PWNBD_IO_RESPONSE;
 WNBD_ASSERT_SZ_EQ(WNBD_IO_RESPONSE, 80);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_RESPONSE, RequestType, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_RESPONSE, Status, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IO_RESPONSE, Reserved, 48);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IO_RESPONSE, RequestType, 8, Status, 16, Reserved, 48);
 
 /* The command number alone: input of IOCTL_WNBD_PING, _LIST, _RELOAD_CONFIG and _VERSION. */
 typedef struct {
@@ -479,14 +432,10 @@ typedef struct {
 } WNBD_IOCTL_BASE_COMMAND, *PWNBD_IOCTL_BASE_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_BASE_COMMAND, 4);
 
-typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_PING_COMMAND;
-typedef PWNBD_IOCTL_BASE_COMMAND PWNBD_IOCTL_PING_COMMAND;
-typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_LIST_COMMAND;
-typedef PWNBD_IOCTL_BASE_COMMAND PWNBD_IOCTL_LIST_COMMAND;
-typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_RELOAD_CONFIG_COMMAND;
-typedef PWNBD_IOCTL_BASE_COMMAND PWNBD_IOCTL_RELOAD_CONFIG_COMMAND;
-typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_VERSION_COMMAND;
-typedef PWNBD_IOCTL_BASE_COMMAND PWNBD_IOCTL_VERSION_COMMAND;
+typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_PING_COMMAND, *PWNBD_IOCTL_PING_COMMAND;
+typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_LIST_COMMAND, *PWNBD_IOCTL_LIST_COMMAND;
+typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_RELOAD_CONFIG_COMMAND, *PWNBD_IOCTL_RELOAD_CONFIG_COMMAND;
+typedef WNBD_IOCTL_BASE_COMMAND WNBD_IOCTL_VERSION_COMMAND, *PWNBD_IOCTL_VERSION_COMMAND;
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_CREATE or IOCTL_WNBD_CREATE_EX */
@@ -494,8 +443,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_CREATE_COMMAND, *PWNBD_IOCTL_CREATE_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_CREATE_COMMAND, 1408);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_CREATE_COMMAND, Properties, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_CREATE_COMMAND, Reserved, 1376);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IOCTL_CREATE_COMMAND, Properties, 8, Reserved, 1376);
 
 /* Nothing to choose yet. */
 typedef struct {
@@ -517,9 +465,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_REMOVE_COMMAND, *PWNBD_IOCTL_REMOVE_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_REMOVE_COMMAND, 376);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_REMOVE_COMMAND, InstanceName, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_REMOVE_COMMAND, Options, 260);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_REMOVE_COMMAND, Reserved, 344);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IOCTL_REMOVE_COMMAND, InstanceName, 4, Options, 260, Reserved, 344);
 
 /* Request and DataBufferSize are filled in by the driver, in the output buffer. */
 typedef struct {
@@ -531,11 +477,8 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_FETCH_REQ_COMMAND, *PWNBD_IOCTL_FETCH_REQ_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_FETCH_REQ_COMMAND, 128);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_FETCH_REQ_COMMAND, Request, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_FETCH_REQ_COMMAND, ConnectionId, 72);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_FETCH_REQ_COMMAND, DataBuffer, 80);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_FETCH_REQ_COMMAND, DataBufferSize, 88);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_FETCH_REQ_COMMAND, Reserved, 92);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IOCTL_FETCH_REQ_COMMAND, Request, 8, ConnectionId, 72, DataBuffer, 80);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IOCTL_FETCH_REQ_COMMAND, DataBufferSize, 88, Reserved, 92);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_SEND_RSP */
@@ -546,11 +489,8 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_SEND_RSP_COMMAND, *PWNBD_IOCTL_SEND_RSP_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_SEND_RSP_COMMAND, 144);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SEND_RSP_COMMAND, Response, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SEND_RSP_COMMAND, ConnectionId, 88);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SEND_RSP_COMMAND, DataBuffer, 96);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SEND_RSP_COMMAND, DataBufferSize, 104);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SEND_RSP_COMMAND, Reserved, 108);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IOCTL_SEND_RSP_COMMAND, Response, 8, ConnectionId, 88, DataBuffer, 96);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IOCTL_SEND_RSP_COMMAND, DataBufferSize, 104, Reserved, 108);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_STATS */
@@ -558,8 +498,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_STATS_COMMAND, *PWNBD_IOCTL_STATS_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_STATS_COMMAND, 292);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_STATS_COMMAND, InstanceName, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_STATS_COMMAND, Reserved, 260);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IOCTL_STATS_COMMAND, InstanceName, 4, Reserved, 260);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_SHOW */
@@ -567,8 +506,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_SHOW_COMMAND, *PWNBD_IOCTL_SHOW_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_SHOW_COMMAND, 292);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SHOW_COMMAND, InstanceName, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SHOW_COMMAND, Reserved, 260);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IOCTL_SHOW_COMMAND, InstanceName, 4, Reserved, 260);
 
 /* The commands for options. Persistent: the value that outlives a restart, not the present one. */
 typedef struct {
@@ -578,9 +516,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_GET_DRV_OPT_COMMAND, *PWNBD_IOCTL_GET_DRV_OPT_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_GET_DRV_OPT_COMMAND, 552);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_GET_DRV_OPT_COMMAND, Name, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_GET_DRV_OPT_COMMAND, Persistent, 516);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_GET_DRV_OPT_COMMAND, Reserved, 517);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IOCTL_GET_DRV_OPT_COMMAND, Name, 4, Persistent, 516, Reserved, 517);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_SET_DRV_OPT */
@@ -590,10 +526,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_SET_DRV_OPT_COMMAND, *PWNBD_IOCTL_SET_DRV_OPT_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_SET_DRV_OPT_COMMAND, 1144);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Name, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Value, 520);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Persistent, 1104);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Reserved, 1105);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Name, 4, Value, 520, Persistent, 1104, Reserved, 1105);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_RESET_DRV_OPT */
@@ -602,9 +535,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_RESET_DRV_OPT_COMMAND, *PWNBD_IOCTL_RESET_DRV_OPT_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_RESET_DRV_OPT_COMMAND, 552);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_RESET_DRV_OPT_COMMAND, Name, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_RESET_DRV_OPT_COMMAND, Persistent, 516);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_RESET_DRV_OPT_COMMAND, Reserved, 517);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IOCTL_RESET_DRV_OPT_COMMAND, Name, 4, Persistent, 516, Reserved, 517);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_LIST_DRV_OPT */
@@ -612,8 +543,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_LIST_DRV_OPT_COMMAND, *PWNBD_IOCTL_LIST_DRV_OPT_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_LIST_DRV_OPT_COMMAND, 40);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_LIST_DRV_OPT_COMMAND, Persistent, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_LIST_DRV_OPT_COMMAND, Reserved, 5);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IOCTL_LIST_DRV_OPT_COMMAND, Persistent, 4, Reserved, 5);
 
 typedef struct {
     ULONG IoControlCode; /* IOCTL_WNBD_SET_DISK_SIZE */
@@ -622,9 +552,7 @@ typedef struct {
     UCHAR Reserved[32];
 } WNBD_IOCTL_SET_SIZE_COMMAND, *PWNBD_IOCTL_SET_SIZE_COMMAND;
 WNBD_ASSERT_SZ_EQ(WNBD_IOCTL_SET_SIZE_COMMAND, 56);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_SIZE_COMMAND, ConnectionId, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_SIZE_COMMAND, BlockCount, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_IOCTL_SET_SIZE_COMMAND, Reserved, 24);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_IOCTL_SET_SIZE_COMMAND, ConnectionId, 8, BlockCount, 16, Reserved, 24);
 
 /* IOCTL_WNBD_CREATE_EX: how far the making of the disk got. An addition to the published interface. */
 typedef enum {
@@ -665,9 +593,5 @@ typedef struct {
     UCHAR Reserved[256];
 } WNBD_CREATE_RESULT, *PWNBD_CREATE_RESULT;
 WNBD_ASSERT_SZ_EQ(WNBD_CREATE_RESULT, 3328);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CREATE_RESULT, Phase, 4);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CREATE_RESULT, ServerError, 8);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CREATE_RESULT, Reserved0, 12);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CREATE_RESULT, ConnectionInfo, 16);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CREATE_RESULT, Message, 2048);
-WNBD_ASSERT_OFFSET_EQ(WNBD_CREATE_RESULT, Reserved, 3072);
+WNBD_ASSERT_OFFSETS_EQ_4(WNBD_CREATE_RESULT, Phase, 4, ServerError, 8, Reserved0, 12, ConnectionInfo, 16);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_CREATE_RESULT, Message, 2048, Reserved, 3072);

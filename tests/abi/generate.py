@@ -75,7 +75,8 @@ def identifiers():
             out.append(f'extern {n.value} *{variable};\n{n.value} *{variable} = ({n.name} *)0;')
         elif kind == 'callback':
             parameters = ', '.join(p.strip() for p in n.value.split(';'))
-            out.append(f'extern VOID (**{variable})({parameters});\nVOID (**{variable})({parameters}) = ({n.name} *)0;')
+            declared = f'VOID (**{variable})({parameters})'
+            out.append(f'extern {declared};\n{declared} = ({n.name} *)0;')
         elif kind not in ('guid', 'string'):
             sys.exit(f'names.csv: unknown kind {n.kind}')
     return out
@@ -109,8 +110,8 @@ def run():
             a, b, c, d, e = n.value.split('-')
             tail = ', '.join('0x' + (d + e)[i:i + 2] for i in range(0, 16, 2))
             out.append(f'    {{ static const unsigned char Tail[8] = {{{tail}}};\n'
-                       f'      Expect({n.name}.Data1 == 0x{a} && {n.name}.Data2 == 0x{b} && {n.name}.Data3 == 0x{c} &&\n'
-                       f'             memcmp({n.name}.Data4, Tail, 8) == 0, "{n.name}"); }}')
+                       f'      Expect({n.name}.Data1 == 0x{a} && {n.name}.Data2 == 0x{b} &&\n'
+                       f'             {n.name}.Data3 == 0x{c} && memcmp({n.name}.Data4, Tail, 8) == 0, "{n.name}"); }}')
     out.append('    printf("%d checks, %d failed\\n", Done, Failed);\n    return Failed != 0;\n}')
     return out
 

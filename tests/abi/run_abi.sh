@@ -13,7 +13,8 @@ if [ "$ground" = native ]; then
     set -- "$@" -fshort-wchar "-I$here/basic"
 fi
 for unit in layout functions names run; do
-    "$@" -Wall -Wextra -pedantic -Werror -gdwarf-5 "-I$here/../../include" -c "$scratch/abi_$unit.c" -o "$scratch/abi_$unit.o"
+    "$@" -Wall -Wextra -pedantic -Werror -gdwarf-5 "-I$here/../../include" \
+        -c "$scratch/abi_$unit.c" -o "$scratch/abi_$unit.o"
 done
 python3 "$here/check_layout.py" "$scratch/abi_layout.o"
 if [ "$ground" = native ]; then
