@@ -36,6 +36,9 @@ extern const SCSI_SENSE ScsiWriteProtected;      /* 7/27/00 */
 /* Ends the command with CHECK CONDITION and Sense. */
 void ScsiRefuse(const SCSI_COMMAND *Command, const SCSI_SENSE *Sense);
 
+/* Bytes of the data buffer that can be touched: 0 where there is only its length. */
+size_t ScsiRoom(const SCSI_COMMAND *Command);
+
 /*
  * Ends the command with GOOD and the first bytes of Answer: as many as there
  * are, as Allocation asks for and as the data buffer holds. A cut is no error,

@@ -67,13 +67,18 @@ void ScsiRefuse(const SCSI_COMMAND *Command, const SCSI_SENSE *Sense)
     Command->Result->Sense = *Sense;
 }
 
+size_t ScsiRoom(const SCSI_COMMAND *Command)
+{
+    return Command->Data != NULL ? Command->DataLength : 0;
+}
+
 void ScsiAnswer(const SCSI_COMMAND *Command, const void *Answer, size_t Length, size_t Allocation)
 {
     if (Length > Allocation) {
         Length = Allocation;
     }
-    if (Length > Command->DataLength) {
-        Length = Command->DataLength;
+    if (Length > ScsiRoom(Command)) {
+        Length = ScsiRoom(Command);
     }
     if (Length != 0) {
         memcpy(Command->Data, Answer, Length);

@@ -24,11 +24,11 @@ typedef struct {
     uint32_t BlockSize;               /* bytes: 512 or 4096 */
     uint32_t PhysicalBlockSize;       /* bytes: a power of two, at least BlockSize */
     uint32_t OptimalBlocks;           /* VPD B0 optimal transfer length, blocks; 0 = not reported */
-    uint32_t MaximumBlocks;           /* longest READ or WRITE, blocks; 0 = no limit */
+    uint32_t MaximumBlocks;           /* longest READ, WRITE or VERIFY, blocks; 0 = no limit */
     uint32_t MaximumUnmapDescriptors; /* UNMAP: most descriptors in one command; 0 = no limit */
     bool ReadOnly;                    /* WP in mode pages; writes end with DATA PROTECT */
     bool WriteCache;                  /* WCE: the backend can be told to flush */
-    bool ForceUnitAccess;             /* DPOFUA: FUA in READ and WRITE is honoured */
+    bool ForceUnitAccess;             /* DPOFUA: FUA is honoured; set it with WriteCache, or Windows gives up on both */
     bool Unmap;                       /* logical block provisioning: UNMAP works */
     bool UnmapAnchor;
     bool Rotational;   /* VPD B1 medium rotation rate: not reported, else non-rotating */
@@ -81,7 +81,7 @@ typedef struct {
     bool Anchor;                /* UNMAP */
     uint32_t DescriptorCount;   /* UNMAP: 0 is legal */
     const uint8_t *Descriptors; /* UNMAP: inside the data buffer; read with ScsiUnmapDescriptor */
-    uint64_t UnmapLimit;        /* UNMAP: blocks of the disk, for ScsiUnmapDescriptor */
+    uint64_t UnmapLimit;        /* UNMAP: blocks of the disk, for ScsiUnmapDescriptor; 0 = don't check again */
 } SCSI_RESULT;
 
 /*
@@ -89,8 +89,9 @@ typedef struct {
  * Disk. Data/DataLength is the command's data buffer, both directions: for
  * answers it is written up to DataLength and the allocation length of the CDB,
  * whichever is less; for UNMAP it is read; for READ and WRITE only its length
- * counts: a transfer larger than the buffer is refused. Data may be NULL if
- * DataLength is 0 or the command moves blocks.
+ * counts: a transfer larger than the buffer is refused. Data may be NULL,
+ * which READ, WRITE and VERIFY don't mind; to all others it is a buffer of no
+ * bytes, whatever DataLength says.
  */
 void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, void *Data, size_t DataLength,
                 SCSI_RESULT *Result);
@@ -105,9 +106,10 @@ bool ScsiReportLuns(const uint8_t *Cdb, size_t CdbLength, bool UnitPresent, void
 
 /*
  * Descriptor Index (below DescriptorCount) of an UNMAP result: Blocks blocks at
- * Lba, Blocks may be 0. Reads the data buffer, which must still be there. Its
- * sender may have changed it meanwhile: what is outside the disk now is 0
- * blocks at 0. Ask once per descriptor and keep the answer.
+ * Lba, Blocks may be 0. Uses Descriptors and UnmapLimit only. Reads the data
+ * buffer, which must still be there. Its sender may have changed it meanwhile:
+ * what is outside UnmapLimit now is 0 blocks at 0. Ask once per descriptor and
+ * keep the answer.
  */
 void ScsiUnmapDescriptor(const SCSI_RESULT *Result, uint32_t Index, uint64_t *Lba, uint32_t *Blocks);
 

@@ -33,7 +33,7 @@ static void FetchDescriptor(const uint8_t *Descriptors, uint32_t Index, uint64_t
 void ScsiUnmapDescriptor(const SCSI_RESULT *Result, uint32_t Index, uint64_t *Lba, uint32_t *Blocks)
 {
     FetchDescriptor(Result->Descriptors, Index, Lba, Blocks);
-    if (!CheckedRange(*Lba, *Blocks, Result->UnmapLimit)) {
+    if (Result->UnmapLimit != 0 && !CheckedRange(*Lba, *Blocks, Result->UnmapLimit)) {
         *Lba = 0;
         *Blocks = 0;
     }
@@ -96,7 +96,7 @@ static const SCSI_SENSE *ObjectionOf(const SCSI_COMMAND *Command, bool Anchor, s
     if (Command->Disk->ReadOnly) {
         return &ScsiWriteProtected;
     }
-    if ((ListLength != 0 && ListLength < sizeof(UNMAP_HEADER)) || ListLength > Command->DataLength) {
+    if ((ListLength != 0 && ListLength < sizeof(UNMAP_HEADER)) || ListLength > ScsiRoom(Command)) {
         return &ScsiParameterListLength;
     }
     return NULL;

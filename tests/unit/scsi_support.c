@@ -104,6 +104,7 @@ void ExpectAnswer(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, s
             ExpectPrefix(Disk, Copy, CdbLength, DataLength, Expected, Prefix);
         }
     }
+    assert_int_equal(Run(Disk, Copy, CdbLength, ExpectedLength).DataLength, 0); /* a length, but no buffer */
     for (size_t Allocation = 0; AllocationSize != 0 && Allocation <= ExpectedLength + 2; Allocation++) {
         StoreAllocation(Copy, AllocationOffset, AllocationSize, Allocation);
         ExpectPrefix(Disk, Copy, CdbLength, ExpectedLength + 2, Expected,

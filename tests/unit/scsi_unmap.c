@@ -139,6 +139,7 @@ static void ListLengthIsChecked(void **State)
         ExpectUnmapRefused(&Disk, 0, 24, List, Length, LIST_LENGTH_ERROR);
     }
     ExpectUnmapRefused(&Disk, 0, 0xFFFF, List, sizeof(List), LIST_LENGTH_ERROR);
+    assert_int_equal(Run(&Disk, BYTES(0x42, 0, 0, 0, 0, 0, 0, 0, 24, 0), 24).Sense.Asc, 0x1A); /* length, no buffer */
 }
 
 static void TheShortestLengthCounts(void **State)
@@ -238,6 +239,10 @@ static void AChangedDescriptorIsHarmless(void **State)
     Copy[19] = 2;
     ScsiUnmapDescriptor(&Result, 0, &Lba, &Blocks);
     assert_int_equal(Blocks, 0);
+    Result.UnmapLimit = 0; /* a caller that kept no more than the descriptors */
+    ScsiUnmapDescriptor(&Result, 0, &Lba, &Blocks);
+    assert_int_equal(Lba, 2047);
+    assert_int_equal(Blocks, 2);
     free(Copy);
 }
 
