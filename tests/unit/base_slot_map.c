@@ -59,6 +59,7 @@ static void FindsOnlyLivingHandles(void **State)
     assert_int_equal(SlotMapFind(&Map, First), Slot);
     SlotMapFree(&Map, Slot);
     assert_int_equal(SlotMapFind(&Map, First), SLOT_NONE);
+    assert_int_equal(SlotMapFind(&Map, First + 0x10000), SLOT_NONE); /* its next handle, not handed out yet */
     assert_int_equal(SlotMapTake(&Map), Slot);
     Second = SlotMapHandle(&Map, Slot);
     assert_true(Second != First);
@@ -69,7 +70,7 @@ static void FindsOnlyLivingHandles(void **State)
 
 static void RefusesForgedHandles(void **State)
 {
-    SLOT Memory[COUNT];
+    SLOT Memory[COUNT + 1];
     SLOT_MAP Map;
 
     (void)State;
@@ -79,6 +80,9 @@ static void RefusesForgedHandles(void **State)
     assert_int_equal(SlotMapFind(&Map, 0x10000 | 1), SLOT_NONE); /* a free slot with its next handle */
     assert_int_equal(SlotMapFind(&Map, 0x10000 | COUNT), SLOT_NONE);
     assert_int_equal(SlotMapFind(&Map, UINT64_MAX), SLOT_NONE);
+    Memory[COUNT].Handle = 0x10000 | COUNT; /* behind the map's memory there may be anything */
+    Memory[COUNT].InUse = true;
+    assert_int_equal(SlotMapFind(&Map, 0x10000 | COUNT), SLOT_NONE);
 }
 
 /* The generation fills 48 bits, and running out of them doesn't touch the slot number. */
@@ -144,6 +148,9 @@ static void CatchesMisuse(void **State)
     assert_int_equal(SlotMapTake(&Map), 1);
     assert_false(UnitTraps(FreeTwice, &Map));
     assert_false(UnitTraps(AskForDeadHandle, &Map));
+    SlotMapFree(&Map, 1);
+    assert_true(UnitTraps(FreeTwice, &Map));
+    assert_true(UnitTraps(AskForDeadHandle, &Map));
 }
 
 int main(void)

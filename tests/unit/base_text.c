@@ -52,6 +52,7 @@ static void CutsBetweenCharacters(void **State)
         TextInitialize(&Text, Buffer, Size);
         TextAppend(&Text, Words);
         assert_string_equal(Buffer, Expected[Size]);
+        assert_int_equal(Text.Length, strlen(Buffer));
         assert_int_equal(Buffer[Size], '#');
         assert_int_equal(Text.Cut, Size < sizeof(Words));
         TextInitialize(&Text, Buffer, Size);
