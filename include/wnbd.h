@@ -235,8 +235,8 @@ WNBD_ASSERT_OFFSET_EQ(WNBD_EXPORT_LIST, Names, 8);
 
 /*
  * Asks an NBD server, from this process, which exports it offers. PortNumber 0
- * is 10809. TimeoutMs limits the whole conversation, milliseconds; 0 is
- * WNBD_DEFAULT_RM_TIMEOUT_MS. Needs neither driver nor rights.
+ * is 10809. TimeoutMs limits connection and conversation, not the look-up of
+ * the name, milliseconds; 0 is 30000. Needs neither driver nor rights.
  *
  * *BufferSize: in, bytes at List, which may be NULL if it is 0; out, bytes
  * needed for the whole list. As many names as fit are stored; a buffer that is

@@ -109,6 +109,16 @@ void WindowsDiskDescribe(const WINDOWS_DISK *Disk, WNBD_CONNECTION_INFO *Info);
 /* WnbdShow over an open adapter. */
 DWORD DiskShow(HANDLE Adapter, const char *InstanceName, WNBD_CONNECTION_INFO *Info);
 
+/* ---- eject.c ---- */
+
+/*
+ * Asks Windows once to let go of the device InstanceId of the disk Name, which
+ * takes as long as Windows does. ERROR_BUSY: somebody objected (the log says
+ * who), it may be tried again. ERROR_REMOVE_FAILED: it can't be asked, or
+ * failed (in the log). A device that is gone already is a success.
+ */
+DWORD EjectDevice(const char *Name, const WCHAR *InstanceId);
+
 /* ---- deadline.c ---- */
 
 /* A moment until which something is tried again. */

@@ -16,6 +16,9 @@
 /* Exports that are taken from one server; a hostile one could list for ever. */
 #define MOST_EXPORTS 65536u
 
+/* How long a conversation may take where the caller doesn't say, milliseconds. */
+#define DEFAULT_TIMEOUT_MS 30000
+
 /* A conversation with a server. */
 typedef struct {
     SOCKET Socket;
@@ -260,7 +263,7 @@ DWORD WnbdListExports(const char *Hostname, UINT32 PortNumber, DWORD TimeoutMs, 
     }
     const DWORD Fixed = offsetof(WNBD_EXPORT_LIST, Names);
     NAME_SINK Sink = {List, *BufferSize > Fixed ? (*BufferSize - Fixed) / WNBD_MAX_NAME_LENGTH : 0, 0};
-    CONVERSATION Talk = {INVALID_SOCKET, DeadlineAfter(TimeoutMs ? TimeoutMs : WNBD_DEFAULT_RM_TIMEOUT_MS, false), Host,
+    CONVERSATION Talk = {INVALID_SOCKET, DeadlineAfter(TimeoutMs ? TimeoutMs : DEFAULT_TIMEOUT_MS, false), Host,
                          PortNumber ? PortNumber : NBD_DEFAULT_PORT};
     DWORD Error = (DWORD)WSAStartup(MAKEWORD(2, 2), &Winsock);
     if (Error) {

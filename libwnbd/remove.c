@@ -7,72 +7,15 @@
  * withdraws the unit. In this order, because a unit that is ejected but still
  * reported would come back with the next scan. Hard: the driver withdraws it
  * at once.
- *
- * Source: WDK, "CM_Request_Device_EjectW function" and "PNP_VETO_TYPE".
  */
 #include "internal.h"
 
 #include <string.h>
 
-typedef CONFIGRET(WINAPI *EJECT_FUNCTION)(DEVINST, PPNP_VETO_TYPE, LPWSTR, ULONG, ULONG);
-
-/* cfgmgr32 is in the process because we import from it; but not each one has this function. */
-static EJECT_FUNCTION EjectFunction(void)
-{
-    HMODULE Library = GetModuleHandleW(L"cfgmgr32.dll");
-    return Library ? (EJECT_FUNCTION)(void *)GetProcAddress(Library, "CM_Request_Device_EjectW") : NULL;
-}
-
-static const char *VetoText(PNP_VETO_TYPE Type)
-{
-    static const char *const Texts[] = {
-        "unknown",
-        "a legacy device",
-        "a removal that is still going on",
-        "a program",
-        "a service",
-        "an open file or handle",
-        "another device",
-        "a driver",
-        "a device that can't be removed now",
-        "too little power",
-        "a device that can't be disabled",
-        "a legacy driver",
-        "missing rights",
-        "the device has already been removed",
-    };
-    return (size_t)Type < sizeof(Texts) / sizeof(Texts[0]) ? Texts[Type] : Texts[0];
-}
-
-/* Asks Windows once. ERROR_BUSY: refused, may be tried again. */
-static DWORD EjectOnce(const char *Name, EJECT_FUNCTION Eject, const WCHAR *InstanceId)
-{
-    DEVINST Node;
-    PNP_VETO_TYPE VetoType = PNP_VetoTypeUnknown;
-    WCHAR VetoName[MAX_PATH] = L"";
-    CONFIGRET Result = CM_Locate_DevNodeW(&Node, (DEVINSTID_W)(ULONG_PTR)InstanceId, CM_LOCATE_DEVNODE_NORMAL);
-    if (Result == CR_SUCCESS) {
-        Result = Eject(Node, &VetoType, VetoName, MAX_PATH, 0);
-    }
-    switch (Result) {
-    case CR_SUCCESS:
-    case CR_NO_SUCH_DEVNODE:
-        return ERROR_SUCCESS;
-    case CR_REMOVE_VETOED:
-        LogDebug("Windows refuses to remove %s (%s): vetoed by %s (PNP_VETO_TYPE %d): %s", Name,
-                 NarrowText(InstanceId).Text, VetoText(VetoType), (int)VetoType, NarrowText(VetoName).Text);
-        return ERROR_BUSY;
-    default:
-        LogError("cannot eject %s (%s): configuration manager error 0x%lx", Name, NarrowText(InstanceId).Text, Result);
-        return ERROR_REMOVE_FAILED;
-    }
-}
-
 /* Has Windows let go of the disk; 0 if it has, or never had it. */
 static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
 {
     DEADLINE Deadline = DeadlineAfter(Options->SoftRemoveTimeoutMs, Options->SoftRemoveTimeoutMs == 0);
-    EJECT_FUNCTION Eject = EjectFunction();
     for (;;) {
         /* Looked up at each attempt: Windows may make the disk or lose it meanwhile. */
         WNBD_CONNECTION_INFO Info;
@@ -80,12 +23,7 @@ static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OP
         if (Error || !Info.PNPDeviceID[0]) {
             return Error;
         }
-        if (!Eject) {
-            LogWarning("cannot ask Windows to remove %s: this system's cfgmgr32.dll has no CM_Request_Device_EjectW",
-                       Name);
-            return ERROR_REMOVE_FAILED;
-        }
-        Error = EjectOnce(Name, Eject, Info.PNPDeviceID);
+        Error = EjectDevice(Name, Info.PNPDeviceID);
         if (Error != ERROR_BUSY) {
             return Error;
         }
