@@ -31,6 +31,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Flags of MmGetSystemAddressForMdlSafe's priority that mingw-w64 doesn't know [MmGetSystemAddressForMdlSafe]. */
+#ifndef MdlMappingNoExecute
+#define MdlMappingNoExecute 0x40000000
+#define MdlMappingNoWrite 0x80000000
+#endif
+
 #define NT_NOINLINE __attribute__((noinline))
 
 #if defined(__clang__)

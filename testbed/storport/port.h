@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The stand-in Storport port driver: its objects and the functions between its files.
+ *
+ *   MINIPORT   one per driver that called StorPortInitialize
+ *   ADAPTER    extension of an adapter's functional device object (FDO)
+ *   UNIT       a logical unit: a physical device object (PDO) once it has answered INQUIRY
+ *   REQUEST    one SRB on its way through the miniport
+ *
+ * A request's SRB belongs to the port driver and is made anew for every attempt; the class driver's own SRB is only
+ * read and, at the end, written back. HwStartIo is called without a lock, from several threads at once. Completed
+ * requests are given back by a DPC, so that a miniport's call never reaches a class driver directly.
+ *
+ * Concurrency: one spin lock per adapter (Lock) guards its lists, counters and the units' queues; no callback and no
+ * other driver is called under it. Everything written against NT calls only; what differs by ground is platform.h.
+ */
+#pragma once
+
+#include "nt.h"
+#include "storport.h"
+#include "conduct.h"
+#include "platform.h"
+
+#define PORT_TAG ((ULONG)'PtsP')
+#define PORT_TICK_MS 50u
+#define PORT_BUSY_PAUSE_MS 250u
+#define PORT_BUSY_RETRIES 20u
+#define PORT_SCAN_TIMEOUT_S 10u
+#define PORT_RESET_TIMEOUT_S 10u
+#define PORT_HASH_SIZE 64u
+#define PORT_SENSE_MAX 255u
+#define PORT_INQUIRY_SIZE 96u
+#define PORT_VPD_SIZE 255u
+#define PORT_MS_100NS 10000ull
+#define PORT_S_100NS 10000000ull
+
+typedef struct _MINIPORT {
+    LIST_ENTRY Link; /* in the list of entry.c, guarded by its lock */
+    PDRIVER_OBJECT DriverObject;
+    HW_INITIALIZATION_DATA Init;
+    PVOID HwContext;
+    UCHAR BusType; /* STORAGE_BUS_TYPE from the service's Parameters key */
+    LONG AdapterCount;
+} MINIPORT;
+
+typedef enum { PORT_DEVICE_ADAPTER = 0x41505053, PORT_DEVICE_UNIT = 0x554C5053 } PORT_DEVICE_KIND;
+
+typedef enum {
+    ADAPTER_ADDED,   /* AddDevice was here */
+    ADAPTER_STARTED, /* between a successful START and STOP or REMOVE */
+    ADAPTER_STOPPED, /* found, not running */
+    ADAPTER_FAILED,  /* HwFindAdapter failed */
+    ADAPTER_REMOVED
+} ADAPTER_STATE;
+
+struct _UNIT;
+typedef struct _UNIT UNIT;
+
+typedef struct _ADAPTER {
+    PORT_DEVICE_KIND Kind; /* first, as in UNIT_DEVICE */
+    MINIPORT *Miniport;
+    PDEVICE_OBJECT Fdo;
+    PDEVICE_OBJECT Pdo;
+    PDEVICE_OBJECT Lower;
+    ULONG PortNumber;
+    UNICODE_STRING InterfaceLink;
+    PVOID HwExtension; /* the miniport's; its head points back here */
+    PORT_CONFIGURATION_INFORMATION Config;
+    BOOLEAN AdapterControls[ScsiAdapterControlMax];
+    BOOLEAN UnitControls[ScsiUnitControlMax];
+    ADAPTER_STATE State;
+    BOOLEAN InHwInitialize;
+    PHW_PASSIVE_INITIALIZE_ROUTINE PassiveInitialize;
+
+    /* Guarded by Lock. */
+    KSPIN_LOCK Lock;
+    LIST_ENTRY Units;
+    LIST_ENTRY Outstanding[PORT_HASH_SIZE]; /* requests that the miniport holds, by SRB address */
+    ULONG OutstandingCount;
+    LIST_ENTRY Completed; /* for the completion DPC */
+    LIST_ENTRY ServiceIrps;
+    ULONG ServiceCount;
+    ULONGLONG PausedUntil; /* interrupt time; 0: not paused */
+    ULONG BusyCount;       /* completions to wait for before starting more */
+    BOOLEAN Draining;      /* no new requests: stop or removal */
+    PHW_TIMER Timer;       /* RequestTimerCall */
+    ULONGLONG TimerDue;
+
+    KDPC CompletionDpc;
+    KTIMER TickTimer;
+    KDPC TickDpc;
+    UNIT *Self; /* not a unit: where requests to the adapter itself come from */
+    KEVENT ScanEvent;
+    PVOID ScanThread;
+    BOOLEAN ScanStop;
+} ADAPTER;
+
+typedef enum {
+    UNIT_PROBING, /* asked about by a scan, no PDO yet */
+    UNIT_PRESENT, /* found by the last scan: reported to PnP */
+    UNIT_GONE,    /* no longer found: PnP is told, and removes the PDO */
+    UNIT_REMOVED  /* PDO removed, or never made; nothing is sent to the miniport */
+} UNIT_STATE;
+
+struct _UNIT {
+    LIST_ENTRY Link; /* in ADAPTER.Units, until removed */
+    LONG References; /* list, PDO, scan, requests */
+    ADAPTER *Adapter;
+    UCHAR Path;
+    UCHAR Target;
+    UCHAR Lun;
+    BOOLEAN Inquired; /* an INQUIRY was sent */
+    BOOLEAN Started;  /* IRP_MN_START_DEVICE; guarded by PnP's serialisation */
+    BOOLEAN Claimed;
+    UNIT_STATE State; /* written by the scan thread and PnP, under Lock */
+    PDEVICE_OBJECT Pdo;
+    PVOID HwExtension; /* SpecificLuExtensionSize bytes */
+    LONG PagingCount;
+
+    /* Guarded by the adapter's Lock. */
+    LIST_ENTRY Queue;
+    ULONG QueueDepth;
+    ULONG Outstanding;
+    ULONG BusyCount;
+    ULONGLONG PausedUntil;
+    BOOLEAN Resetting;
+    BOOLEAN Frozen; /* LOCK_QUEUE or QUIESCE_DEVICE by the class driver */
+
+    /* Written by the scan thread before the PDO exists. */
+    UCHAR Inquiry[PORT_INQUIRY_SIZE];
+    ULONG InquiryLength;
+    UCHAR Vpd80[PORT_VPD_SIZE];
+    ULONG Vpd80Length;
+    UCHAR Vpd83[PORT_VPD_SIZE];
+    ULONG Vpd83Length;
+    ULONG SeenByScan; /* the scan's number */
+};
+
+/* A PDO's device extension. */
+typedef struct {
+    PORT_DEVICE_KIND Kind;
+    UNIT *Unit;
+} UNIT_DEVICE;
+
+/* An SRB of either kind, read into one shape. */
+typedef struct {
+    ULONG Function;
+    UCHAR Path;
+    UCHAR Target;
+    UCHAR Lun;
+    UCHAR QueueAction;
+    UCHAR SrbStatus;
+    UCHAR ScsiStatus;
+    UCHAR SenseLength;
+    UCHAR CdbLength;
+    UCHAR Cdb[16];
+    ULONG Flags;
+    ULONG DataLength;
+    ULONG TimeoutSeconds;
+    PVOID DataBuffer;
+    PVOID Sense;
+    STOR_PNP_ACTION PnpAction;
+    ULONG PnpFlags;
+} SRB_FIELDS;
+
+struct _REQUEST;
+typedef VOID REQUEST_DONE(struct _REQUEST *Request);
+
+typedef struct _REQUEST {
+    LIST_ENTRY Link;            /* UNIT.Queue or ADAPTER.Completed */
+    LIST_ENTRY OutstandingLink; /* while Srb is the miniport's */
+    UNIT *Unit;                 /* referenced */
+    SRB_FIELDS Fields;          /* as asked; the results after completion */
+    PMDL Mdl;                   /* of the data, or NULL */
+    BOOLEAN OwnMdl;
+    PVOID SystemAddress; /* of the data, or NULL */
+    REQUEST_DONE *Done;  /* called by the completion DPC (or inline: Inline), owns the request then */
+    BOOLEAN Inline;
+    BOOLEAN Internal; /* the port driver's own: not held back by pauses and locks */
+    ULONG Attempts;
+    ULONG BusyRetries;
+    ULONGLONG Deadline; /* interrupt time, while outstanding */
+    PVOID Context;      /* Done's */
+    PIRP Irp;           /* Done's */
+    PVOID ClassSrb;     /* Done's */
+
+    /* The attempt: one allocation with the SRB, its copy, the extension and the sense buffer, guards between them. */
+    PUCHAR Attempt;
+    ULONG AttemptLength;
+    PVOID Srb;
+    ULONG SrbLength;
+    PUCHAR Original;
+    PVOID SrbExtension;
+    PUCHAR Sense;
+    ULONG SenseSize;
+} REQUEST;
+
+/* entry.c */
+MINIPORT *PortMiniportFind(PDRIVER_OBJECT DriverObject);
+
+/* adapter.c, adapter_pnp.c */
+ADAPTER *PortAdapterFromExtension(PVOID HwDeviceExtension);
+NTSTATUS PortAdapterStart(ADAPTER *Adapter);
+/* Action: StorStopDevice, StorRemoveDevice or StorSurpriseRemoval. PASSIVE_LEVEL. */
+VOID PortAdapterStop(ADAPTER *Adapter, STOR_PNP_ACTION Action);
+VOID PortAdapterFree(ADAPTER *Adapter);
+SCSI_ADAPTER_CONTROL_STATUS PortAdapterControl(ADAPTER *Adapter, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters);
+NTSTATUS PortAdapterPnp(ADAPTER *Adapter, PIRP Irp);
+DRIVER_ADD_DEVICE PortAdapterAdd;
+
+/* Sends the miniport an SRB that concerns the adapter itself, and waits. PASSIVE_LEVEL. */
+UCHAR PortAdapterSend(ADAPTER *Adapter, ULONG Function, STOR_PNP_ACTION Action);
+
+/* Which of several documented behaviours the port driver shows; the native test bed sets them. */
+typedef struct {
+    BOOLEAN StartIoAtDispatch;     /* HwStartIo runs at DISPATCH_LEVEL */
+    BOOLEAN StopBeforeServiceIrps; /* ScsiStopAdapter comes before HwCompleteServiceIrp */
+    ULONG FailMappingEvery;        /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
+    ULONG QuarantineDepth;         /* SRBs kept back and watched; 0: as the platform likes */
+} PORT_OPTIONS;
+extern PORT_OPTIONS PortOptions;
+
+/* Around every callback: checks that it returns as it was entered. */
+typedef struct {
+    KIRQL Irql;
+    ULONG Locks;
+} PORT_CALL;
+PORT_CALL PortCallEnter(VOID);
+VOID PortCallLeave(PORT_CALL Call, PCSTR Callback);
+
+/* config.c */
+VOID PortConfigCheckRegistration(const HW_INITIALIZATION_DATA *Init);
+VOID PortConfigPreset(const HW_INITIALIZATION_DATA *Init, PORT_CONFIGURATION_INFORMATION *Config);
+VOID PortConfigCheck(const HW_INITIALIZATION_DATA *Init, const PORT_CONFIGURATION_INFORMATION *Config);
+
+/* unit.c */
+UNIT *PortUnitFind(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
+UNIT *PortUnitFindLocked(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
+/* Makes a unit that isn't in the adapter's list; the caller's reference is its only one. */
+UNIT *PortUnitMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
+UNIT *PortUnitFindOrMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
+VOID PortUnitReference(UNIT *Unit);
+VOID PortUnitDereference(UNIT *Unit);
+NTSTATUS PortUnitMakePdo(UNIT *Unit);
+/* Takes the unit off the list, with the list's reference. */
+VOID PortUnitUnlink(UNIT *Unit);
+/* Waits until the miniport holds no request of this unit. PASSIVE_LEVEL. */
+VOID PortUnitWaitIdle(UNIT *Unit);
+VOID PortUnitSendPnp(UNIT *Unit, STOR_PNP_ACTION Action);
+BOOLEAN PortUnitControl(UNIT *Unit, SCSI_UNIT_CONTROL_TYPE Type, PVOID Parameters);
+VOID PortUnitAddress(const UNIT *Unit, STOR_ADDR_BTL8 *Address);
+
+/* pdo.c, pdo_id.c */
+NTSTATUS PortPdoPnp(UNIT *Unit, PIRP Irp);
+PWSTR PortPdoId(const UNIT *Unit, BUS_QUERY_ID_TYPE Type);
+PWSTR PortPdoText(const UNIT *Unit, DEVICE_TEXT_TYPE Type);
+/* Copies an INQUIRY string field without its trailing spaces; Text has room for Length + 1 characters. */
+VOID PortInquiryText(const UCHAR *Field, ULONG Length, PCHAR Text);
+
+/* scan.c */
+NTSTATUS PortScanStart(ADAPTER *Adapter);
+VOID PortScanStop(ADAPTER *Adapter);
+/* Asks for a scan; several askings before it begins are one. <= DISPATCH_LEVEL. */
+VOID PortScanRequest(ADAPTER *Adapter);
+
+/* srb.c */
+VOID PortSrbRead(const VOID *Srb, SRB_FIELDS *Fields);
+VOID PortSrbWriteResult(PVOID Srb, const SRB_FIELDS *Fields);
+ULONG PortSrbLength(UCHAR SrbType, const SRB_FIELDS *Fields);
+VOID PortSrbBuild(UCHAR SrbType, const SRB_FIELDS *Fields, PVOID Sense, PVOID Extension, PVOID Srb);
+/* Compares an SRB with its copy from before HwStartIo, apart from what a miniport may write. */
+BOOLEAN PortSrbFieldsKept(const VOID *Srb, const VOID *Original, ULONG Length);
+NTSTATUS PortSrbStatusToNt(UCHAR SrbStatus);
+
+/* request.c */
+REQUEST *PortRequestMake(UNIT *Unit);
+VOID PortRequestFree(REQUEST *Request);
+/* Gives the request an MDL of its own for Length bytes of non-paged memory. */
+NTSTATUS PortRequestDescribe(REQUEST *Request, PVOID Buffer, ULONG Length);
+/* Runs an internal request and waits for it. PASSIVE_LEVEL. */
+UCHAR PortRequestRun(REQUEST *Request);
+NTSTATUS PortRequestPrepareAttempt(REQUEST *Request);
+VOID PortRequestCheckCompletion(REQUEST *Request);
+VOID PortRequestRetireAttempt(REQUEST *Request);
+VOID PortQuarantineDrain(VOID);
+/* An SRB at this address was completed lately. */
+BOOLEAN PortQuarantineKnows(PVOID Srb);
+
+/* queue.c */
+VOID PortQueueSubmit(REQUEST *Request);
+VOID PortQueuePump(UNIT *Unit);
+VOID PortQueuePumpAll(ADAPTER *Adapter);
+VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb);
+VOID PortQueueFail(UNIT *Unit, UCHAR SrbStatus);
+VOID PortQueueWaitIdle(ADAPTER *Adapter);
+REQUEST *PortQueueOutstanding(ADAPTER *Adapter, PVOID Srb);
+KDEFERRED_ROUTINE PortQueueCompletionDpc;
+
+/* timeout.c */
+KDEFERRED_ROUTINE PortTimeoutTick;
+
+/* service.c */
+NTSTATUS PortServiceRequest(ADAPTER *Adapter, PIRP Irp);
+ULONG PortServiceComplete(ADAPTER *Adapter, PIRP Irp);
+VOID PortServiceFlush(ADAPTER *Adapter);
+
+/* dispatch.c, ioctl.c, property.c, pass_through.c */
+VOID PortDispatchInstall(PDRIVER_OBJECT DriverObject);
+NTSTATUS PortIrpComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
+NTSTATUS PortScsiRequest(UNIT *Unit, PIRP Irp);
+NTSTATUS PortUnitIoctl(UNIT *Unit, PIRP Irp);
+NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp);
+NTSTATUS PortPropertyQuery(ADAPTER *Adapter, UNIT *Unit, PIRP Irp);
+NTSTATUS PortPassThrough(UNIT *Unit, PIRP Irp, BOOLEAN Direct);

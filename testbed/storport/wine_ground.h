@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Between the files of the Wine ground. Wine 8's kernel queues DPCs and never runs them, doesn't know when a timer's
+ * DPC has ended, and lacks IoBuildPartialMdl: the miniport's imports of those are redirected to the functions here. The
+ * imports that allocate and free are redirected too, so that what a driver leaves behind is seen.
+ */
+#pragma once
+
+#include "nt.h"
+
+/* wine_dpc.c: one queue and one thread, which are the DPC level of a machine with one processor. */
+VOID WineDpcStart(VOID);
+VOID WineDpcStop(VOID);
+/* DPCs and timers that are queued. */
+ULONG WineDpcQueued(VOID);
+BOOLEAN NTAPI WineInsertQueueDpc(PKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2);
+BOOLEAN NTAPI WineRemoveQueueDpc(PKDPC Dpc);
+VOID NTAPI WineFlushQueuedDpcs(VOID);
+BOOLEAN NTAPI WineSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc);
+BOOLEAN NTAPI WineSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc);
+BOOLEAN NTAPI WineCancelTimer(PKTIMER Timer);
+
+/* wine_imports.c */
+VOID WineRedirectImports(PVOID CodeAddress);
+
+/* wine_track.c: what the driver allocates and frees, and the spin locks that its threads hold. */
+typedef struct {
+    PCSTR Name;
+    PVOID Function;
+} WINE_REDIRECTION;
+extern const WINE_REDIRECTION WineTrackRedirections[];
+extern const ULONG WineTrackRedirectionCount;
+VOID WineTrackCheckLeaks(VOID);
+ULONG WineTrackLocksHeld(VOID);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* What the Wine ground takes from ntdll.dll: the driver process is an ordinary one there. */
+#pragma once
+
+#include "nt.h"
+
+NTSTATUS NTAPI RtlWaitOnAddress(const VOID *Address, const VOID *Compare, SIZE_T Size, const LARGE_INTEGER *Timeout);
+VOID NTAPI RtlWakeAddressSingle(const VOID *Address);
+PVOID NTAPI RtlPcToFileHeader(PVOID Address, PVOID *Base);
+NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *Base, SIZE_T *Size, ULONG Protect, ULONG *Old);
+NTSTATUS NTAPI NtReadVirtualMemory(HANDLE Process, PVOID Address, PVOID Buffer, SIZE_T Length, SIZE_T *Done);
+NTSTATUS NTAPI NtWriteVirtualMemory(HANDLE Process, PVOID Address, PVOID Buffer, SIZE_T Length, SIZE_T *Done);
+NTSTATUS NTAPI NtTerminateProcess(HANDLE Process, NTSTATUS ExitStatus);
+int __cdecl _vsnprintf(char *Text, size_t Size, const char *Format, va_list Arguments);
