@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <winsock2.h>
 #include <wnbd.h>
 
 #include "errors.h"
@@ -91,24 +92,23 @@ static void ExportsPrint(const NBD_CONNECTION_PROPERTIES *Nbd)
 }
 
 /*
- * Chooses the words for a failure: while the server had not been reached, the table of errors says more than the
- * driver, which does not name the server; afterwards the driver tells what the server said. Returns NULL or Buffer.
+ * Chooses the words for a failure. As long as the server has said nothing, the table of errors is better: it names the
+ * server. Afterwards the driver tells what the server said. Returns NULL for the table, or Buffer.
  */
 static const char *MapCause(const NBD_CONNECTION_PROPERTIES *Nbd, const WNBD_CREATE_RESULT *Result, char *Buffer,
                             size_t Size)
 {
-    switch (Result->Phase) {
-    case WnbdCreatePhaseResolve:
-    case WnbdCreatePhaseConnect:
+    bool Unheard = Result->Phase == WnbdCreatePhaseResolve || Result->Phase == WnbdCreatePhaseConnect ||
+                   Result->Status == WSAETIMEDOUT;
+    if (Unheard || Result->Message[0] == '\0') {
         return NULL;
-    case WnbdCreatePhaseHandshake:
-        snprintf(Buffer, Size, "%s:%lu: %s", Nbd->Hostname, (unsigned long)Nbd->PortNumber, Result->Message);
-        break;
-    default:
-        snprintf(Buffer, Size, "%s", Result->Message);
-        break;
     }
-    return Result->Message[0] == '\0' ? NULL : Buffer;
+    if (Result->Phase == WnbdCreatePhaseHandshake) {
+        snprintf(Buffer, Size, "%s:%lu: %s", Nbd->Hostname, (unsigned long)Nbd->PortNumber, Result->Message);
+    } else {
+        snprintf(Buffer, Size, "%s", Result->Message);
+    }
+    return Buffer;
 }
 
 static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const WNBD_CREATE_RESULT *Result)

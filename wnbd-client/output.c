@@ -186,21 +186,20 @@ size_t OutputWidth(const char *Text)
 
 void OutputWrapped(const char *Text, size_t Column, size_t Indent)
 {
-    bool LineEmpty = true;
+    size_t Margin = 0; /* the first line starts where it stands */
     while (*Text != '\0') {
-        size_t Word = strcspn(Text, " ");
-        size_t Needed = Word + (LineEmpty ? 0 : 1);
-        if (!LineEmpty && Column + Needed > LINE_WIDTH) {
-            OutputPrint("\n%*s", (int)Indent, "");
-            Column = Indent;
-            Needed = Word;
-            LineEmpty = true;
+        size_t Length = strcspn(Text, " ");
+        while (Text[Length] != '\0') {
+            size_t Next = Length + 1 + strcspn(Text + Length + 1, " ");
+            if (Column + Next > LINE_WIDTH) {
+                break;
+            }
+            Length = Next;
         }
-        OutputPrint("%s%.*s", LineEmpty ? "" : " ", (int)Word, Text);
-        Column += Needed;
-        LineEmpty = false;
-        Text += Word;
-        Text += strspn(Text, " ");
+        OutputPrint("%*s%.*s\n", (int)Margin, "", (int)Length, Text);
+        Text += Length;
+        Text += *Text == ' ';
+        Column = Indent;
+        Margin = Indent;
     }
-    OutputPrint("\n");
 }

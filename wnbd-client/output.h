@@ -33,7 +33,7 @@ const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextS
 size_t OutputWidth(const char *Text);
 
 /*
- * Writes Text, whose lines may be of any length, wrapped at 80 columns. The first line starts at column Column
+ * Writes Text, words separated by one blank, not empty, wrapped at 80 columns. The first line starts at column Column
  * (text before it has been written), the others are indented by Indent. Ends the line.
  */
 void OutputWrapped(const char *Text, size_t Column, size_t Indent);

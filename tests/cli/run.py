@@ -209,16 +209,22 @@ def run_files(options):
     return 1 if failures or (count == 0 and not options.print) else 0
 
 
-def main():
+def parse_options(files=None):
+    """The options of the tests; files is how many .test files may be given, as argparse writes it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--client", required=True)
     parser.add_argument("--fake", required=True)
-    parser.add_argument("--print", action="store_true")
-    parser.add_argument("files", nargs="+")
+    if files is not None:
+        parser.add_argument("--print", action="store_true")
+        parser.add_argument("files", nargs=files)
     options = parser.parse_args()
     if "WINEPREFIX" not in os.environ:
         sys.exit("tests/cli: WINEPREFIX is not set (run it as tools/wine-env --bare tests/cli/run.py ...)")
-    sys.exit(run_files(options))
+    return options
+
+
+def main():
+    sys.exit(run_files(parse_options("+")))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * launch COMMAND...: runs a command and writes its exit status, a decimal number, to the file CLI_TEST_STATUS: Wine
- * hands on the lowest 8 bits only. With CLI_TEST_LIMITED in the environment the command runs with the token of an
- * administrator who is not elevated.
+ * hands on the lowest 8 bits only. The character U+E000 becomes an unpaired surrogate, which no Unix program can pass.
+ * With CLI_TEST_LIMITED in the environment the command runs with the token of an administrator who is not elevated.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <windows.h>
 
-/* Returns the command line without its first word, this program's name. */
+/* Returns the command line without its first word, this program's name, and with surrogates where they are wanted. */
 static WCHAR *CommandLineRest(void)
 {
     WCHAR *At = GetCommandLineW();
@@ -19,6 +19,11 @@ static WCHAR *CommandLineRest(void)
     }
     while (*At == L' ') {
         At++;
+    }
+    for (WCHAR *Character = At; *Character != L'\0'; Character++) {
+        if (*Character == 0xE000) {
+            *Character = 0xD800;
+        }
     }
     return At;
 }
