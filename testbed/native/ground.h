@@ -30,6 +30,8 @@ typedef struct {
 GROUND_THREAD *GroundThreadStart(void (*Routine)(void *), void *Context, const char *Name);
 /* Waits for the thread's end and frees it. */
 void GroundThreadJoin(GROUND_THREAD *Thread);
+/* Lets the thread free itself when it ends. */
+void GroundThreadRelease(GROUND_THREAD *Thread);
 /* Ends the calling thread, whose routine doesn't return then. */
 void GroundThreadExit(void) __attribute__((noreturn));
 

@@ -60,6 +60,12 @@ void GroundThreadJoin(GROUND_THREAD *Thread)
     free(Thread);
 }
 
+void GroundThreadRelease(GROUND_THREAD *Thread)
+{
+    pthread_detach(Thread->Id);
+    free(Thread);
+}
+
 void GroundThreadExit(void)
 {
     pthread_exit(NULL);

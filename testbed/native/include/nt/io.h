@@ -310,9 +310,6 @@ struct _IRP {
 PIRP IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota);
 VOID IoFreeIrp(PIRP Irp);
 VOID IoReuseIrp(PIRP Irp, NTSTATUS Status);
-PIRP IoBuildDeviceIoControlRequest(ULONG Code, PDEVICE_OBJECT DeviceObject, PVOID Input, ULONG InputLength,
-                                   PVOID Output, ULONG OutputLength, BOOLEAN Internal, PKEVENT Event,
-                                   PIO_STATUS_BLOCK IoStatusBlock);
 NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost);
 #define IoCallDriver IofCallDriver

@@ -117,20 +117,12 @@ typedef struct _PNP_BUS_INFORMATION {
     ULONG BusNumber;
 } PNP_BUS_INFORMATION, *PPNP_BUS_INFORMATION;
 
-typedef enum {
-    DevicePropertyDeviceDescription,
-    DevicePropertyHardwareID,
-    DevicePropertyEnumeratorName = 15,
-} DEVICE_REGISTRY_PROPERTY;
-
 #define PNP_DEVICE_NOT_DISABLEABLE 0x00000020
 
 VOID IoInvalidateDeviceRelations(PDEVICE_OBJECT PhysicalDeviceObject, DEVICE_RELATION_TYPE Type);
 NTSTATUS IoRegisterDeviceInterface(PDEVICE_OBJECT PhysicalDeviceObject, const GUID *InterfaceClass,
                                    PUNICODE_STRING Reference, PUNICODE_STRING SymbolicLinkName);
 NTSTATUS IoSetDeviceInterfaceState(PUNICODE_STRING SymbolicLinkName, BOOLEAN Enable);
-NTSTATUS IoGetDeviceProperty(PDEVICE_OBJECT DeviceObject, DEVICE_REGISTRY_PROPERTY Property, ULONG Length, PVOID Buffer,
-                             PULONG ResultLength);
 NTSTATUS PoCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 VOID PoStartNextPowerIrp(PIRP Irp);
 

@@ -147,16 +147,10 @@ NTSTATUS RtlAnsiStringToUnicodeString(PUNICODE_STRING Destination, PCANSI_STRING
 NTSTATUS RtlUnicodeStringToAnsiString(PANSI_STRING Destination, PCUNICODE_STRING Source, BOOLEAN Allocate);
 NTSTATUS RtlUTF8ToUnicodeN(PWSTR Destination, ULONG SizeBytes, PULONG UsedBytes, PCSTR Source, ULONG SourceBytes);
 NTSTATUS RtlUnicodeToUTF8N(PSTR Destination, ULONG SizeBytes, PULONG UsedBytes, PCWSTR Source, ULONG SourceBytes);
-NTSTATUS RtlStringFromGUID(const GUID *Guid, PUNICODE_STRING String);
 #define wcslen NativeWcslen /* the C library's counts characters of four bytes */
 SIZE_T NativeWcslen(const WCHAR *Text);
 int _snprintf(char *Buffer, SIZE_T Size, const char *Format, ...);
 int _vsnprintf(char *Buffer, SIZE_T Size, const char *Format, va_list Arguments);
-int _snwprintf(WCHAR *Buffer, SIZE_T Size, const WCHAR *Format, ...);
-NTSTATUS RtlStringCbPrintfA(PSTR Destination, SIZE_T SizeBytes, PCSTR Format, ...);
-NTSTATUS RtlStringCbVPrintfA(PSTR Destination, SIZE_T SizeBytes, PCSTR Format, va_list Arguments);
-NTSTATUS RtlStringCbCopyA(PSTR Destination, SIZE_T SizeBytes, PCSTR Source);
-NTSTATUS RtlStringCbPrintfW(PWSTR Destination, SIZE_T SizeBytes, PCWSTR Format, ...);
 
 /* Debug output: IHVDRIVER messages go to stderr and NativeLog (../native.h). */
 #define DPFLTR_SYSTEM_ID 0
@@ -169,6 +163,5 @@ NTSTATUS RtlStringCbPrintfW(PWSTR Destination, SIZE_T SizeBytes, PCWSTR Format, 
 ULONG DbgPrint(PCSTR Format, ...);
 ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...);
 ULONG vDbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, va_list Arguments);
-ULONG vDbgPrintExWithPrefix(PCSTR Prefix, ULONG ComponentId, ULONG Level, PCSTR Format, va_list Arguments);
 #define KdPrint(Arguments) DbgPrint Arguments
 #define KdPrintEx(Arguments) DbgPrintEx Arguments

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Pool: each allocation is one of malloc's, of exactly its size, so that the
+ * address sanitizer sees every access beyond it and after its end. Contents
+ * start as rubbish, as on Windows.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POOL_RUBBISH 0xB5
+
+PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    void *Memory;
+    NtEnter(__func__, PoolType == PagedPool ? APC_LEVEL : DISPATCH_LEVEL);
+    if (PoolType == NonPagedPool) {
+        NtViolation(RULE_POOL_TYPE, __func__, "NonPagedPool is executable: NonPagedPoolNx");
+    }
+    if (NumberOfBytes == 0) {
+        NtViolation(RULE_POOL_SIZE, __func__, "0 bytes");
+    }
+    for (ULONG Rest = Tag, Index = 0; Index < 4; Index++, Rest >>= 8) {
+        ULONG Character = Rest & 0xFF;
+        if ((Character < 0x20 || Character > 0x7E) && !(Character == 0 && Index != 0)) {
+            NtViolation(RULE_POOL_TAG, __func__, "tag 0x%08x", (unsigned)Tag);
+        }
+    }
+    /* [exallocatepoolwithtag]: a page or more is aligned to a page, anything else to 16 bytes. */
+    if (posix_memalign(&Memory, NumberOfBytes >= PAGE_SIZE ? PAGE_SIZE : 16, NumberOfBytes) != 0) {
+        return NULL;
+    }
+    memset(Memory, POOL_RUBBISH, NumberOfBytes);
+    TrackAdd(TRACK_POOL, Memory, NumberOfBytes, Tag, __builtin_return_address(0));
+    return Memory;
+}
+
+static void PoolFreeChecked(PVOID Memory, ULONG Tag, const char *Function)
+{
+    uint64_t Size;
+    uint32_t Allocated;
+    NtEnter(Function, DISPATCH_LEVEL);
+    if (!TrackRemove(TRACK_POOL, Memory, &Size, &Allocated)) {
+        NtViolation(RULE_POOL_FREE, Function, "%p is no allocation, or not any more", Memory);
+    }
+    if (Tag != 0 && Tag != Allocated) {
+        NtViolation(RULE_POOL_FREE, Function, "%p has tag 0x%08x, not 0x%08x", Memory, (unsigned)Allocated,
+                    (unsigned)Tag);
+    }
+    DpcCheckFree(Memory, Size);
+    TimerCheckFree(Memory, Size);
+    MdlCheckFree(Memory, Size);
+    free(Memory);
+}
+
+VOID ExFreePoolWithTag(PVOID Memory, ULONG Tag)
+{
+    PoolFreeChecked(Memory, Tag, __func__);
+}
+
+VOID ExFreePool(PVOID Memory)
+{
+    PoolFreeChecked(Memory, 0, __func__);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The test bed as tests see it: start NT, load a driver's DriverEntry, give it
+ * a root-enumerated device, open its interface, send requests, take it all
+ * away again. All functions: any thread, PASSIVE_LEVEL. A broken rule
+ * (rules.h) stops the process.
+ *
+ *     NativeStart(&(NATIVE_OPTIONS){.Seed = 1});
+ *     NATIVE_DRIVER *Driver = NativeDriverLoad("wnbd", DriverEntry);
+ *     NATIVE_DEVICE *Adapter = NativeDeviceAdd(Driver, "root\\wnbd");
+ *     NativeDeviceStart(Adapter);
+ *     NATIVE_FILE *File = NativeOpen(&InterfaceGuid, NULL);
+ *     NativeIoctl(File, Code, In, InLength, Out, OutLength, &Used);
+ *     NativeClose(File);
+ *     NativeDeviceRemove(Adapter);
+ *     NativeDriverUnload(Driver);
+ *     NativeStop();
+ */
+#pragma once
+
+#include <nt.h>
+
+typedef struct {
+    uint64_t Seed;
+    /* One in so many WSK calls that could complete at once does so before it returns; 0: none, 1: all. */
+    uint32_t WskSynchronousOneIn;
+    /* One in so many receives is given less than has arrived; 0: none. */
+    uint32_t WskShortReceiveOneIn;
+    /* So many captures without waiting fail first, as early in a boot. */
+    uint32_t WskLateCaptures;
+    /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL). */
+    uint32_t LogLevel;
+} NATIVE_OPTIONS;
+
+typedef struct NATIVE_DRIVER NATIVE_DRIVER;
+typedef struct NATIVE_DEVICE NATIVE_DEVICE;
+typedef struct NATIVE_FILE NATIVE_FILE;
+typedef struct NATIVE_REQUEST NATIVE_REQUEST;
+
+void NativeStart(const NATIVE_OPTIONS *Options);
+/* Ends every thread of the test bed, after a last look for what was left behind. */
+void NativeStop(void);
+
+/* ---- Registry: paths like \Registry\Machine\System\CurrentControlSet\Services\wnbd\Parameters ---- */
+
+#define NATIVE_SERVICES "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
+void NativeRegistrySetDword(const char *Path, const char *Name, uint32_t Value);
+void NativeRegistrySetString(const char *Path, const char *Name, const char *Value);
+
+/* ---- Drivers and devices ---- */
+
+/* Calls Entry with the service's registry path. NULL and *Status if it fails. */
+NATIVE_DRIVER *NativeDriverLoad(const char *Service, PDRIVER_INITIALIZE Entry, NTSTATUS *Status);
+/* DriverUnload, then checks that nothing is left of pool, IRPs, MDLs, devices, timers, DPCs, threads, sockets. */
+void NativeDriverUnload(NATIVE_DRIVER *Driver);
+
+/* The driver's AddDevice is called for children that have this id. */
+void NativeDriverMatch(NATIVE_DRIVER *Driver, const char *Id);
+
+/* A root-enumerated device: its PDO exists, AddDevice has been called. NULL and *Status if that fails. */
+NATIVE_DEVICE *NativeDeviceAdd(NATIVE_DRIVER *Driver, const char *HardwareId, NTSTATUS *Status);
+/* IRP_MN_START_DEVICE, then the children. */
+NTSTATUS NativeDeviceStart(NATIVE_DEVICE *Device);
+/* Asks (IRP_MN_QUERY_REMOVE_DEVICE), then removes children and device. */
+NTSTATUS NativeDeviceRemove(NATIVE_DEVICE *Device);
+/* The device is gone: IRP_MN_SURPRISE_REMOVAL, IRP_MN_REMOVE_DEVICE, children first. */
+void NativeDeviceSurpriseRemove(NATIVE_DEVICE *Device);
+/* Waits until the PnP manager has nothing to do. */
+void NativePnpSettle(void);
+
+/* ---- Children, as the PnP manager knows them ---- */
+
+size_t NativeChildCount(NATIVE_DEVICE *Device);
+/* Waits until there are Count started children; false after TimeoutMs. */
+bool NativeChildWait(NATIVE_DEVICE *Device, size_t Count, uint32_t TimeoutMs);
+/*
+ * The started child at Index, NULL if there are fewer. It counts as open until
+ * NativeChildRelease: its removal waits for that.
+ */
+NATIVE_DEVICE *NativeChild(NATIVE_DEVICE *Device, size_t Index);
+void NativeChildRelease(NATIVE_DEVICE *Child);
+/* Whether a device id, hardware id or compatible id matches, ignoring case. */
+bool NativeDeviceHasId(NATIVE_DEVICE *Device, const char *Id);
+bool NativeDevicePresent(NATIVE_DEVICE *Device);
+/* Top of the device's stack, for NativeSend. */
+PDEVICE_OBJECT NativeDeviceTop(NATIVE_DEVICE *Device);
+
+/* ---- Requests ---- */
+
+/*
+ * Opens the first enabled device interface of the class, as Process (NULL: a
+ * process of its own); NULL: there is none, or the driver refused.
+ */
+NATIVE_FILE *NativeOpen(const GUID *InterfaceClass, PEPROCESS Process);
+/* Opens a device as a class driver does: no create request. */
+NATIVE_FILE *NativeOpenDevice(NATIVE_DEVICE *Device);
+/* Cleanup and close. Requests that are still pending are cancelled by the caller before. */
+void NativeClose(NATIVE_FILE *File);
+
+/* A buffered ioctl; waits for its end. Used may be NULL. */
+NTSTATUS NativeIoctl(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                     ULONG OutputLength, ULONG *Used);
+
+/* The same without waiting. Output must stay until NativeRequestWait has returned. */
+NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                                 ULONG OutputLength);
+/*
+ * IRP_MJ_SCSI for the device's stack: the SRB is the caller's, Data (non-paged, may be NULL) is described by an MDL.
+ */
+NATIVE_REQUEST *NativeScsiBegin(NATIVE_FILE *File, struct _SCSI_REQUEST_BLOCK *Srb, void *Data, ULONG DataLength);
+void NativeRequestCancel(NATIVE_REQUEST *Request);
+/* True: completed within TimeoutMs. */
+bool NativeRequestPoll(NATIVE_REQUEST *Request, uint32_t TimeoutMs);
+/* Waits for the end and frees the request. Used may be NULL. */
+NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used);
+
+/* A process for NativeOpen; deleting it signals its end and cancels nothing. */
+PEPROCESS NativeProcessCreate(void);
+void NativeProcessDelete(PEPROCESS Process);
+
+/* How many spin locks the calling thread holds. Any IRQL. */
+ULONG NativeLocksHeld(void);
