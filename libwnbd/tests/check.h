@@ -29,3 +29,6 @@ void TestNoAdapter(void);
 void TestLog(void);
 void TestSmallThings(void);
 void TestExports(void);
+
+/* Runs its tests with Run, which prints their names. */
+void TestLive(UINT32 Port, void (*Run)(const char *Name, void (*Test)(void)));

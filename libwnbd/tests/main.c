@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * libwnbd-test.exe: tests of libwnbd.dll on a system without the driver.
+ * libwnbd-test.exe: tests of libwnbd.dll.
  *
- *   libwnbd-test                      all tests; exit status 0 if all passed
+ *   libwnbd-test                      on a system without the driver; exit status 0 if all tests passed
+ *   libwnbd-test live PORT            with the driver and an NBD server, see test_live.c
  *   libwnbd-test exports HOST PORT    the exports of a real server, one per line; exit status: the error
  */
 #include "check.h"
@@ -93,16 +94,25 @@ static void Run(const char *Name, void (*Test)(void))
     fflush(stdout);
 }
 
+static int Report(void)
+{
+    printf("%d checks, %d failed\n", Checks, Failures);
+    return Failures != 0;
+}
+
 int main(int Count, char **Arguments)
 {
     if (Count == 4 && strcmp(Arguments[1], "exports") == 0) {
         return PrintExports(Arguments[2], (UINT32)atoi(Arguments[3]));
+    }
+    if (Count == 3 && strcmp(Arguments[1], "live") == 0) {
+        TestLive((UINT32)atoi(Arguments[2]), Run);
+        return Report();
     }
     Run("library.arguments", TestArguments);
     Run("library.no-adapter", TestNoAdapter);
     Run("library.log", TestLog);
     Run("library.small-things", TestSmallThings);
     Run("library.exports", TestExports);
-    printf("%d checks, %d failed\n", Checks, Failures);
-    return Failures != 0;
+    return Report();
 }
