@@ -10,7 +10,8 @@
 /* Takes over the addresses, with the port. PASSIVE_LEVEL. */
 static void ConnectionTakeAddresses(CONNECTION *Connection)
 {
-    USHORT Port = RtlUshortByteSwap((USHORT)Connection->Disk->Properties.NbdProperties.PortNumber);
+    UINT32 Number = Connection->Disk->Properties.NbdProperties.PortNumber;
+    USHORT Port = (USHORT)(Number << 8 | Number >> 8); /* network byte order */
     for (PADDRINFOEXW Info = Connection->Resolved; Info != NULL; Info = Info->ai_next) {
         if (Connection->AddressCount == CONNECTION_ADDRESSES) {
             break;
