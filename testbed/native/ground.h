@@ -129,6 +129,8 @@ int GroundResolve(const char *Host, const char *Service, bool NumericOnly, GROUN
 /* Writes to stderr, one call one piece. */
 void GroundWrite(const char *Text);
 void GroundBacktrace(void);
+/* The address lies in the program's own data. */
+bool GroundIsStatic(const void *Address);
 /* Marks memory as unusable or usable for the address sanitizer, where there is one. */
 void GroundPoison(const void *Address, size_t Length);
 void GroundUnpoison(const void *Address, size_t Length);

@@ -196,6 +196,12 @@ void GroundBacktrace(void)
 #endif
 }
 
+bool GroundIsStatic(const void *Address)
+{
+    extern char __data_start[], _end[]; /* the linker's */
+    return (uintptr_t)Address >= (uintptr_t)__data_start && (uintptr_t)Address < (uintptr_t)_end;
+}
+
 void GroundPoison(const void *Address, size_t Length)
 {
 #ifdef GROUND_ASAN

@@ -121,6 +121,11 @@ static void LockAcquire(PKSPIN_LOCK SpinLock, PKTHREAD Thread, const char *Funct
                                         __ATOMIC_RELAXED)) {
             break;
         }
+        if (Expected == 0 && GroundIsStatic((const void *)SpinLock)) {
+            /* A lock in the image's own data is free while it is zero: what KeInitializeSpinLock writes on Windows. */
+            __atomic_compare_exchange_n(SpinLock, &Expected, LOCK_FREE, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            continue;
+        }
         if (Expected == 0) {
             NtViolation(RULE_LOCK_INIT, Function, "the lock at %p", (const void *)SpinLock);
         }

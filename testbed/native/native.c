@@ -61,8 +61,10 @@ NATIVE_DRIVER *NativeDriverLoad(const char *Service, PDRIVER_INITIALIZE Entry, N
         free(Driver);
         return NULL;
     }
+    GroundLockEnter(&PnpLock);
     Driver->Next = NativeDrivers;
     NativeDrivers = Driver;
+    GroundLockLeave(&PnpLock);
     return Driver;
 }
 
@@ -73,12 +75,13 @@ void NativeDriverMatch(NATIVE_DRIVER *Driver, const char *Id)
 
 NATIVE_DRIVER *PnpDriverFor(NATIVE_DEVICE *Node)
 {
-    for (NATIVE_DRIVER *Driver = NativeDrivers; Driver != NULL; Driver = Driver->Next) {
-        if (Driver->MatchId[0] != '\0' && NativeDeviceHasId(Node, Driver->MatchId)) {
-            return Driver;
-        }
+    GroundLockEnter(&PnpLock);
+    NATIVE_DRIVER *Driver = NativeDrivers;
+    while (Driver != NULL && (Driver->MatchId[0] == '\0' || !NativeDeviceHasId(Node, Driver->MatchId))) {
+        Driver = Driver->Next;
     }
-    return NULL;
+    GroundLockLeave(&PnpLock);
+    return Driver;
 }
 
 /* What a driver has to give back before it goes; of the last driver, all there is. */
@@ -111,11 +114,13 @@ void NativeDriverUnload(NATIVE_DRIVER *Driver)
         NtCallbackLeave(&Frame);
     }
     DriverDataFree(&Driver->Object);
+    GroundLockEnter(&PnpLock);
     NATIVE_DRIVER **Link = &NativeDrivers;
     while (*Link != Driver) {
         Link = &(*Link)->Next;
     }
     *Link = Driver->Next;
+    GroundLockLeave(&PnpLock);
     free(Driver);
     if (NativeDrivers == NULL) {
         UnloadCheckAll();

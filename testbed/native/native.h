@@ -120,3 +120,5 @@ void NativeProcessDelete(PEPROCESS Process);
 
 /* How many spin locks the calling thread holds. Any IRQL. */
 ULONG NativeLocksHeld(void);
+/* Reports a broken rule of another layer (the Storport host's) and stops the process. Any IRQL. */
+DECLSPEC_NORETURN void NativeStopWith(const char *Text);

@@ -51,3 +51,11 @@ VOID KeBugCheckEx(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PT
 {
     NtViolation(RULE_BUG_CHECK, __func__, "0x%x (0x%llx, 0x%llx, 0x%llx, 0x%llx)", Code, P1, P2, P3, P4);
 }
+
+void NativeStopWith(const char *Text)
+{
+    GroundWrite(Text);
+    GroundWrite("\n");
+    GroundBacktrace();
+    abort();
+}

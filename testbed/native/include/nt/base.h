@@ -62,12 +62,9 @@ typedef struct _GUID {
 } GUID, *LPGUID;
 typedef const GUID *LPCGUID;
 
-#ifdef INITGUID
+/* Defines the GUID in every file that says so: internal to it, so it needs no initguid.h to be first. */
 #define DEFINE_GUID(Name, L, W1, W2, B1, B2, B3, B4, B5, B6, B7, B8)                                                   \
-    const GUID Name __attribute__((weak)) = {L, W1, W2, {B1, B2, B3, B4, B5, B6, B7, B8}}
-#else
-#define DEFINE_GUID(Name, L, W1, W2, B1, B2, B3, B4, B5, B6, B7, B8) extern const GUID Name
-#endif
+    static const GUID Name __attribute__((unused)) = {L, W1, W2, {B1, B2, B3, B4, B5, B6, B7, B8}}
 #define IsEqualGUID(A, B) (memcmp((A), (B), sizeof(GUID)) == 0)
 #define InlineIsEqualGUID(A, B) IsEqualGUID((A), (B))
 
