@@ -18,6 +18,7 @@ typedef enum {
     ACTION_FIND_INF, /* before ACTION_INSTALL */
     ACTION_INSTALL,
     ACTION_UNINSTALL,
+    ACTION_OUTPUT, /* writing to standard output */
 } ACTION;
 
 /* A failure. Strings that do not apply are NULL; they need not be safe to show. */

@@ -9,6 +9,7 @@
 #include <shellapi.h>
 
 #include "command.h"
+#include "errors.h"
 #include "help.h"
 #include "output.h"
 #include "parse.h"
@@ -92,9 +93,7 @@ int main(void)
     uint32_t Status = Run(Count, (const char *const *)Arguments);
     ArgumentsFree(Count, Arguments);
     if (Status == ERROR_SUCCESS && OutputStatus() != 0) {
-        Status = OutputStatus();
-        OutputError("wnbd-client: cannot write the output: Windows error %lu (is the disk full, or the reader gone?)\n",
-                    (unsigned long)Status);
+        Status = ErrorReport(&(FAILURE){.Action = ACTION_OUTPUT, .Code = OutputStatus(), .Tried = "write the output"});
     }
     return (int)Status;
 }
