@@ -21,10 +21,7 @@ static DWORD CreateOn(HANDLE Adapter, WNBD_PROPERTIES *Properties, PWNBD_CREATE_
     DWORD Error = WnbdIoctlCreateEx(Adapter, Properties, Result, NULL);
     if (Error) {
         memset(Result, 0, sizeof(*Result));
-        return CreateFail(Result, Error,
-                          FormatText("cannot map %s: the driver refused the request: %s", Properties->InstanceName,
-                                     ErrorText(Error).Text)
-                              .Text);
+        return CreateFail(Result, Error, FormatText("the driver refused the request: %s", ErrorText(Error).Text).Text);
     }
     Result->Message[sizeof(Result->Message) - 1] = 0;
     if (Result->Status) {
