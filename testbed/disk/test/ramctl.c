@@ -70,17 +70,17 @@ static int Order(DWORD Code, const void *Input, DWORD InputBytes)
     return Control(Code, Input, InputBytes, NULL, 0, &Returned);
 }
 
-static uint32_t Number(int Count, char **Word, int Index)
+static uint64_t Number(int Count, char **Word, int Index)
 {
-    return Index < Count ? (uint32_t)strtoul(Word[Index], NULL, 0) : 0;
+    return Index < Count ? strtoull(Word[Index], NULL, 0) : 0;
 }
 
 static int Plug(int Count, char **Word)
 {
     RAMPORT_DISK Disk = {.Blocks = Number(Count, Word, 2),
-                         .BlockBytes = Number(Count, Word, 3),
-                         .MaxTransferBytes = Number(Count, Word, 4),
-                         .MaxPages = Number(Count, Word, 5)};
+                         .BlockBytes = (uint32_t)Number(Count, Word, 3),
+                         .MaxTransferBytes = (uint32_t)Number(Count, Word, 4),
+                         .MaxPages = (uint32_t)Number(Count, Word, 5)};
     int Index;
 
     for (Index = 6; Index < Count; Index++) {
@@ -93,17 +93,17 @@ static int Plug(int Count, char **Word)
 
 static int Script(int Count, char **Word)
 {
-    RAMPORT_ANSWER Answer = {.Opcode = Number(Count, Word, 2), .Count = Number(Count, Word, 3)};
+    RAMPORT_ANSWER Answer = {.Opcode = (uint32_t)Number(Count, Word, 2), .Count = (uint32_t)Number(Count, Word, 3)};
 
     if (Count == 6 && strcmp(Word[4], "short") == 0) {
         Answer.SrbStatus = 1;
-        Answer.Short = Number(Count, Word, 5);
+        Answer.Short = (uint32_t)Number(Count, Word, 5);
     } else {
-        Answer.SrbStatus = Number(Count, Word, 4);
-        Answer.ScsiStatus = Number(Count, Word, 5);
-        Answer.Key = Number(Count, Word, 6);
-        Answer.Code = Number(Count, Word, 7);
-        Answer.Qualifier = Number(Count, Word, 8);
+        Answer.SrbStatus = (uint32_t)Number(Count, Word, 4);
+        Answer.ScsiStatus = (uint32_t)Number(Count, Word, 5);
+        Answer.Key = (uint32_t)Number(Count, Word, 6);
+        Answer.Code = (uint32_t)Number(Count, Word, 7);
+        Answer.Qualifier = (uint32_t)Number(Count, Word, 8);
     }
     return Order(RAMPORT_SCRIPT, &Answer, sizeof(Answer));
 }

@@ -7,6 +7,7 @@
 
 RAMPORT_DISK Model;
 UCHAR *Medium;
+ULONGLONG MediumBytes;
 
 VOID ModelSense(SCSI_REQUEST_BLOCK *Srb, ULONG Key, ULONG Code, ULONG Qualifier)
 {
@@ -110,6 +111,9 @@ static VOID ServeTransfer(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
         ModelSense(Srb, 4, 0, 0);
     } else if (Write && Model.ReadOnly) {
         ModelSense(Srb, 7, 0x27, 0);
+    } else if (Block * Model.BlockBytes + Srb->DataTransferLength > MediumBytes) {
+        RtlZeroMemory(Data, Write ? 0 : Srb->DataTransferLength);
+        Srb->SrbStatus = SRB_STATUS_SUCCESS;
     } else if (Write) {
         RtlCopyMemory(Medium + Block * Model.BlockBytes, Data, Srb->DataTransferLength);
         Srb->SrbStatus = SRB_STATUS_SUCCESS;

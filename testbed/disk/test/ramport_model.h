@@ -10,7 +10,10 @@
 #include "ramport.h"
 
 extern RAMPORT_DISK Model;
+/* The start of the disk; behind it writes are lost and reads give zeroes. */
+#define MEDIUM_MOST (64ull << 20)
 extern UCHAR *Medium;
+extern ULONGLONG MediumBytes;
 
 /* Completes the SRB's status fields with CHECK CONDITION and the given sense. */
 VOID ModelSense(SCSI_REQUEST_BLOCK *Srb, ULONG Key, ULONG Code, ULONG Qualifier);
