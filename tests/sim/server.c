@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* server.h over fork and exec. */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void ServerFail(const char *What)
+{
+    perror(What);
+    exit(1);
+}
+
+uint16_t ServerFreePort(void)
+{
+    struct sockaddr_in Address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t Length = sizeof(Address);
+    int Socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (Socket < 0 || bind(Socket, (struct sockaddr *)&Address, sizeof(Address)) != 0 ||
+        getsockname(Socket, (struct sockaddr *)&Address, &Length) != 0) {
+        ServerFail("cannot find a free port");
+    }
+    close(Socket);
+    return ntohs(Address.sin_port);
+}
+
+void ServerStart(SERVER *Server, const char *const *Arguments)
+{
+    const char *Line[32] = {"nbdkit", "--foreground", "--exit-with-parent", "--ipaddr", "127.0.0.1"};
+    char Port[8];
+    int Count = 5;
+    Server->Port = ServerFreePort();
+    snprintf(Port, sizeof(Port), "%u", Server->Port);
+    snprintf(Server->PidFile, sizeof(Server->PidFile), "/tmp/wnbd-sim-%d-%u.pid", (int)getpid(), Server->Port);
+    Line[Count++] = "--port";
+    Line[Count++] = Port;
+    Line[Count++] = "--pidfile";
+    Line[Count++] = Server->PidFile;
+    while (*Arguments != NULL && Count < 31) {
+        Line[Count++] = *Arguments++;
+    }
+    Server->Pid = fork();
+    if (Server->Pid == 0) {
+        execvp(Line[0], (char *const *)Line);
+        ServerFail("cannot run nbdkit (install the package nbdkit)");
+    }
+    if (Server->Pid < 0) {
+        ServerFail("cannot start nbdkit");
+    }
+    /* nbdkit writes the file once it listens. */
+    for (int Tries = 0; access(Server->PidFile, F_OK) != 0; Tries++) {
+        struct timespec Pause = {.tv_nsec = 10 * 1000 * 1000};
+        if (Tries == 1000 || waitpid(Server->Pid, NULL, WNOHANG) != 0) {
+            fprintf(stderr, "nbdkit does not listen\n");
+            exit(1);
+        }
+        nanosleep(&Pause, NULL);
+    }
+}
+
+static void ServerEnd(SERVER *Server, int Signal)
+{
+    if (Server->Pid > 0) {
+        kill(Server->Pid, Signal);
+        waitpid(Server->Pid, NULL, 0);
+        unlink(Server->PidFile);
+        Server->Pid = 0;
+    }
+}
+
+void ServerKill(SERVER *Server)
+{
+    ServerEnd(Server, SIGKILL);
+}
+
+void ServerStop(SERVER *Server)
+{
+    ServerEnd(Server, SIGTERM);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* A real NBD server as a child process, on a free port of 127.0.0.1. Knows nothing of NT. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct {
+    pid_t Pid;
+    uint16_t Port;
+    char PidFile[64];
+} SERVER;
+
+/*
+ * Starts nbdkit with these arguments (plugin, its parameters, filters; NULL
+ * ends the list) and waits until it listens. Stops the test if it can't.
+ */
+void ServerStart(SERVER *Server, const char *const *Arguments);
+/* Kills it, as a machine dies: connections end without a word. */
+void ServerKill(SERVER *Server);
+/* Asks it to end, and waits. */
+void ServerStop(SERVER *Server);
+/* A port of 127.0.0.1 at which nothing listens. */
+uint16_t ServerFreePort(void);
