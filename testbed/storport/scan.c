@@ -300,7 +300,7 @@ NTSTATUS PortScanStart(ADAPTER *Adapter)
     if (!NT_SUCCESS(Status))
         return Status;
     Status =
-        ObReferenceObjectByHandle(Thread, THREAD_ALL_ACCESS, *PsThreadType, KernelMode, &Adapter->ScanThread, NULL);
+        ObReferenceObjectByHandle(Thread, THREAD_ALL_ACCESS, NULL, KernelMode, &Adapter->ScanThread, NULL);
     NT_ASSERT(NT_SUCCESS(Status));
     ZwClose(Thread);
     return STATUS_SUCCESS;

@@ -233,7 +233,7 @@ VOID WineDpcStart(VOID)
     Stop = FALSE;
     if (!NT_SUCCESS(PsCreateSystemThread(&Handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, DpcThread, NULL)))
         return;
-    ObReferenceObjectByHandle(Handle, THREAD_ALL_ACCESS, *PsThreadType, KernelMode, &Thread, NULL);
+    ObReferenceObjectByHandle(Handle, THREAD_ALL_ACCESS, NULL, KernelMode, &Thread, NULL);
     ZwClose(Handle);
 }
 
