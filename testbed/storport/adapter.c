@@ -306,7 +306,6 @@ VOID PortAdapterStop(ADAPTER *Adapter, STOR_PNP_ACTION Action)
                  "adapter %u", (unsigned)Adapter->PortNumber);
     if (Action != StorStopDevice && PortOptions.StopBeforeServiceIrps)
         CompleteServiceIrps(Adapter);
-    PORT_REQUIRE(STOP_LEFT, Adapter->OutstandingCount == 0, "%u requests", (unsigned)Adapter->OutstandingCount);
     PortPlatformStopTimer(&Adapter->TickTimer);
     PortPlatformFlushDpcs();
     Adapter->State = ADAPTER_STOPPED;
