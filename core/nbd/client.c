@@ -24,7 +24,6 @@ static void NbdSetState(NBD_CLIENT *Client, NBD_STATE State)
     Client->State = (uint8_t)State;
     Client->Phase = NbdStateTable[State].Phase;
     Client->Need = NbdStateTable[State].Bytes;
-    Client->Have = 0;
 }
 
 void NbdEnterState(NBD_CLIENT *Client, NBD_STATE State)

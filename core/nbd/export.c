@@ -22,9 +22,6 @@ void NbdForgetExport(NBD_CLIENT *Client)
 {
     Client->SawExport = false;
     Client->SawBlockSizes = false;
-    Client->Export.Size = 0;
-    Client->Export.Flags = 0;
-    Client->Export.BlockSize = 0;
     Client->Export.MinimumBlock = NBD_DEFAULT_MINIMUM_BLOCK;
     Client->Export.PreferredBlock = NBD_DEFAULT_PREFERRED_BLOCK;
     Client->Export.MaximumPayload = NBD_DEFAULT_MAX_PAYLOAD;

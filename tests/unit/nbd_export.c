@@ -31,7 +31,8 @@ static void FallsBackFromGoWithWords(void **State)
     BenchStart(&Bench, &BenchDisk);
     BenchGreets(&Bench, FIXED);
     Bench.OutputLength = 0;
-    BenchInfoBlockSize(&Bench, 65536, 65536, 65536); /* means nothing any more */
+    BenchInfoBlockSize(&Bench, 65536, 65536, 65536); /* means nothing any more, */
+    BenchInfoExport(&Bench, 1, 3);                   /* and so does this */
     BenchAnswers(&Bench, NBD_OPT_GO, NBD_REP_ERR_UNSUP, "what?", 5);
     EXPECT_OUTPUT(&Bench, EXPORT_NAME);
     BenchExportAnswer(&Bench, 1048576, 5);
