@@ -39,6 +39,18 @@
 
 #define NT_NOINLINE __attribute__((noinline))
 
+/*
+ * wdm.h reads the interrupt time from the page that the kernel shares with programs. Wine has no such page in a
+ * driver's process; it emulates the read, but understands a plain load only, not an addition or comparison with memory.
+ * In a function of its own the read stays a load.
+ */
+static NT_NOINLINE __attribute__((unused)) ULONGLONG NtQueryInterruptTime(VOID)
+{
+    return KeQueryInterruptTime();
+}
+#undef KeQueryInterruptTime
+#define KeQueryInterruptTime NtQueryInterruptTime
+
 #if defined(__clang__)
 #define NT_TRY __try {
 #define NT_EXCEPT                                                                                                      \
