@@ -24,14 +24,25 @@ struct GROUND_THREAD {
     pthread_t Id;
     void (*Routine)(void *);
     void *Context;
+    int References; /* the thread's, which ends with its start, and the owner's */
 };
+
+static void GroundThreadDereference(GROUND_THREAD *Thread)
+{
+    if (__atomic_sub_fetch(&Thread->References, 1, __ATOMIC_ACQ_REL) == 0) {
+        free(Thread);
+    }
+}
 
 static uint64_t GroundRandomState = 0x9E3779B97F4A7C15u;
 
 static void *GroundThreadMain(void *Context)
 {
     GROUND_THREAD *Thread = Context;
-    Thread->Routine(Thread->Context);
+    void (*Routine)(void *) = Thread->Routine;
+    void *Argument = Thread->Context;
+    GroundThreadDereference(Thread);
+    Routine(Argument);
     return NULL;
 }
 
@@ -44,6 +55,7 @@ GROUND_THREAD *GroundThreadStart(void (*Routine)(void *), void *Context, const c
     }
     Thread->Routine = Routine;
     Thread->Context = Context;
+    Thread->References = 2;
     if (pthread_create(&Thread->Id, NULL, GroundThreadMain, Thread) != 0) {
         free(Thread);
         return NULL;
@@ -57,13 +69,13 @@ GROUND_THREAD *GroundThreadStart(void (*Routine)(void *), void *Context, const c
 void GroundThreadJoin(GROUND_THREAD *Thread)
 {
     pthread_join(Thread->Id, NULL);
-    free(Thread);
+    GroundThreadDereference(Thread);
 }
 
 void GroundThreadRelease(GROUND_THREAD *Thread)
 {
     pthread_detach(Thread->Id);
-    free(Thread);
+    GroundThreadDereference(Thread);
 }
 
 void GroundThreadExit(void)

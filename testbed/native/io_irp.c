@@ -162,7 +162,9 @@ VOID IoSetNextIrpStackLocation(PIRP Irp)
 
 VOID IoSkipCurrentIrpStackLocation(PIRP Irp)
 {
+    IrpCheck(Irp, IRP_SENT, __func__);
     IoGetCurrentIrpStackLocation(Irp);
+    Irp->Native->Skipped = true;
     Irp->CurrentLocation++;
     Irp->Tail.Overlay.CurrentStackLocation++;
 }
@@ -273,11 +275,12 @@ PIO_STACK_LOCATION IrpTake(PIRP Irp, const char *Function)
     if (__atomic_load_n(&Irp->CancelRoutine, __ATOMIC_ACQUIRE) != NULL) {
         NtViolation(RULE_IRP_CANCELABLE, Function, "IRP %p has a cancel routine", (void *)Irp);
     }
-    if (Irp->CurrentLocation == Irp->StackCount + 1) {
+    if (Irp->CurrentLocation == Irp->StackCount + 1 && !Irp->Native->Skipped) {
         IrpCheck(Irp, IRP_OWNED, Function);
         __atomic_store_n(&Irp->Native->State, IRP_SENT, __ATOMIC_RELEASE);
     } else {
         IrpCheck(Irp, IRP_SENT, Function);
+        Irp->Native->Skipped = false;
     }
     IoSetNextIrpStackLocation(Irp);
     return IoGetCurrentIrpStackLocation(Irp);
