@@ -9,6 +9,8 @@
 
 #include <windows.h>
 
+#define START_TRIES 5
+
 /* Returns the command line without its first word, this program's name, and with surrogates where they are wanted. */
 static WCHAR *CommandLineRest(void)
 {
@@ -48,9 +50,24 @@ static int Fail(const char *What)
     return 255;
 }
 
-int main(void)
+/* Starts the command. On a busy machine Wine now and then loses a process before it runs (ERROR_INTERNAL_ERROR). */
+static BOOL Start(HANDLE Token, PROCESS_INFORMATION *Process)
 {
     STARTUPINFOW Startup = {.cb = sizeof(Startup)};
+    WCHAR *Command = CommandLineRest();
+    for (int Try = 0; Try < START_TRIES; Try++) {
+        if (CreateProcessAsUserW(Token, NULL, Command, NULL, NULL, TRUE, 0, NULL, NULL, &Startup, Process)) {
+            return TRUE;
+        }
+        if (GetLastError() != ERROR_INTERNAL_ERROR) {
+            break;
+        }
+    }
+    return FALSE;
+}
+
+int main(void)
+{
     PROCESS_INFORMATION Process;
     HANDLE Token = NULL;
     if (getenv("CLI_TEST_LIMITED") != NULL) {
@@ -59,7 +76,7 @@ int main(void)
             return Fail("making a limited token");
         }
     }
-    if (!CreateProcessAsUserW(Token, NULL, CommandLineRest(), NULL, NULL, TRUE, 0, NULL, NULL, &Startup, &Process)) {
+    if (!Start(Token, &Process)) {
         return Fail("starting the command");
     }
     DWORD Status;
