@@ -31,6 +31,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * The kernel's clocks are shared memory on x64. They are read by a load of their own, never as an operand of something
+ * else, because a ground that has no such memory can emulate that one instruction.
+ */
+#undef KeQueryInterruptTime
+#undef KeQuerySystemTime
+#undef KeQueryTickCount
+static inline ULONG64 NtReadSharedClock(ULONG_PTR Address)
+{
+    ULONG64 Value = *(volatile ULONG64 *)Address;
+
+    __asm__ volatile("" : "+r"(Value));
+    return Value;
+}
+#define KeQueryInterruptTime() NtReadSharedClock(0xFFFFF78000000008ull)
+#define KeQuerySystemTime(Time) ((void)((Time)->QuadPart = (LONGLONG)NtReadSharedClock(0xFFFFF78000000014ull)))
+#define KeQueryTickCount(Count) ((void)((Count)->QuadPart = (LONGLONG)NtReadSharedClock(0xFFFFF78000000320ull)))
+
 /* Flags of MmGetSystemAddressForMdlSafe's priority that mingw-w64 doesn't know [MmGetSystemAddressForMdlSafe]. */
 #ifndef MdlMappingNoExecute
 #define MdlMappingNoExecute 0x40000000

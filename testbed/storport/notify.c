@@ -15,13 +15,13 @@ static VOID SetTimer(ADAPTER *Adapter, PHW_TIMER Timer, ULONG Microseconds)
 
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     Adapter->Timer = Microseconds == 0 ? NULL : Timer;
-    Adapter->TimerDue = KeQueryInterruptTime() + 10ull * Microseconds;
+    Adapter->TimerDue = PortPlatformTime() + 10ull * Microseconds;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
 static VOID SetPause(ADAPTER *Adapter, UNIT *Unit, ULONG Seconds)
 {
-    const ULONGLONG Until = Seconds == 0 ? 0 : KeQueryInterruptTime() + Seconds * PORT_S_100NS;
+    const ULONGLONG Until = Seconds == 0 ? 0 : PortPlatformTime() + Seconds * PORT_S_100NS;
     KIRQL Irql;
 
     KeAcquireSpinLock(&Adapter->Lock, &Irql);

@@ -21,6 +21,8 @@ VOID PortPlatformFlushDpcs(VOID);
 /* KeSetTimerEx with a period, and KeCancelTimer. After a cancel and a flush the DPC doesn't run any more. */
 VOID PortPlatformStartTimer(PKTIMER Timer, ULONG PeriodMs, PKDPC Dpc);
 VOID PortPlatformStopTimer(PKTIMER Timer);
+/* KeQueryInterruptTime: 100 ns since some start. Any IRQL. */
+ULONGLONG PortPlatformTime(VOID);
 /* KeGetCurrentIrql, where that means something and costs little. */
 KIRQL PortPlatformIrql(VOID);
 /* Spin locks that this thread holds, as far as the ground can tell; else 0. */

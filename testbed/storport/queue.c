@@ -82,7 +82,7 @@ static BOOLEAN RequeueBusy(REQUEST *Request)
     if (Request->Fields.ScsiStatus == SCSISTAT_QUEUE_FULL && Unit->Outstanding != 0)
         Unit->BusyCount = Unit->Outstanding < 4 ? 1 : Unit->Outstanding / 4;
     else
-        Unit->PausedUntil = KeQueryInterruptTime() + PORT_BUSY_PAUSE_MS * PORT_MS_100NS;
+        Unit->PausedUntil = PortPlatformTime() + PORT_BUSY_PAUSE_MS * PORT_MS_100NS;
     InsertHeadList(&Unit->Queue, &Request->Link);
     return TRUE;
 }
@@ -184,7 +184,7 @@ static VOID Start(REQUEST *Request)
     }
     Srb = Request->Srb;
     ++Request->Attempts;
-    Request->Deadline = TimeoutSeconds == 0 ? 0 : KeQueryInterruptTime() + TimeoutSeconds * PORT_S_100NS;
+    Request->Deadline = TimeoutSeconds == 0 ? 0 : PortPlatformTime() + TimeoutSeconds * PORT_S_100NS;
     if (Request->Fields.Function == SRB_FUNCTION_EXECUTE_SCSI && Request->Fields.Cdb[0] == 0x12)
         Request->Unit->Inquired = TRUE;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
@@ -203,7 +203,7 @@ VOID PortQueuePump(UNIT *Unit)
 
     for (;;) {
         KeAcquireSpinLock(&Adapter->Lock, &Irql);
-        if (IsListEmpty(&Unit->Queue) || !MayStart(Unit, KeQueryInterruptTime())) {
+        if (IsListEmpty(&Unit->Queue) || !MayStart(Unit, PortPlatformTime())) {
             KeReleaseSpinLock(&Adapter->Lock, Irql);
             return;
         }
@@ -223,7 +223,7 @@ VOID PortQueuePumpAll(ADAPTER *Adapter)
 
     /* One unit at a time, because a callback can't be made under the lock that guards the list. */
     for (;;) {
-        const ULONGLONG Now = KeQueryInterruptTime();
+        const ULONGLONG Now = PortPlatformTime();
 
         Unit = NULL;
         KeAcquireSpinLock(&Adapter->Lock, &Irql);

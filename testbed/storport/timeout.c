@@ -163,7 +163,7 @@ static VOID RunTimer(ADAPTER *Adapter, ULONGLONG Now)
 VOID PortTimeoutTick(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)
 {
     ADAPTER *Adapter = DeferredContext;
-    const ULONGLONG Now = KeQueryInterruptTime();
+    const ULONGLONG Now = PortPlatformTime();
     UNIT *Unit;
 
     UNREFERENCED_PARAMETER(Dpc);

@@ -111,7 +111,7 @@ BOOLEAN NTAPI WineSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, 
     }
     KeAcquireSpinLock(&Lock, &Irql);
     Was = RemoveTimer(Timer);
-    Timer->DueTime.QuadPart = KeQueryInterruptTime() + (ULONGLONG)-DueTime.QuadPart;
+    Timer->DueTime.QuadPart = PortPlatformTime() + (ULONGLONG)-DueTime.QuadPart;
     Timer->Period = Period;
     Timer->Dpc = Dpc;
     Timer->Header.Inserted = TRUE;
@@ -160,7 +160,7 @@ ULONG WineDpcQueued(VOID)
 /* Queues the DPCs of due timers; the time until the next one in 100 ns, negative, or 0 when there is none. */
 static LONGLONG FireTimers(VOID)
 {
-    const ULONGLONG Now = KeQueryInterruptTime();
+    const ULONGLONG Now = PortPlatformTime();
     ULONGLONG Next = ~0ull;
     LIST_ENTRY *Entry;
     KIRQL Irql;

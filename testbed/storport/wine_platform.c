@@ -64,6 +64,14 @@ VOID PortPlatformStopTimer(PKTIMER Timer)
     WineCancelTimer(Timer);
 }
 
+ULONGLONG PortPlatformTime(VOID)
+{
+    ULONGLONG Time;
+
+    RtlQueryUnbiasedInterruptTime(&Time);
+    return Time;
+}
+
 KIRQL PortPlatformIrql(VOID)
 {
     return PASSIVE_LEVEL; /* Wine has no IRQL; reading it is an emulated instruction */
