@@ -37,6 +37,11 @@ VOID PortPlatformStopTimer(PKTIMER Timer)
     KeCancelTimer(Timer);
 }
 
+ULONGLONG PortPlatformTime(VOID)
+{
+    return KeQueryInterruptTime();
+}
+
 KIRQL PortPlatformIrql(VOID)
 {
     return KeGetCurrentIrql();
