@@ -221,7 +221,7 @@ void TransferTransmit(CONNECTION *Connection)
     Connection->Sending = FALSE;
     /* The drain waits for the transmitter before it closes the socket, and a long pass is continued by it. */
     if ((Connection->State == CONNECTION_CLOSING && !Connection->CloseIssued) || Passes == CONNECTION_PASSES ||
-        (Connection->Farewell && TransferIdle(Connection))) {
+        (Connection->State == CONNECTION_LEAVING && Connection->Farewell && TransferIdle(Connection))) {
         ConnectionQueueDpc(Connection);
     }
     KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
