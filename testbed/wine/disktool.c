@@ -86,6 +86,9 @@ const char *ErrorText(DWORD Error)
         Length--;
     }
     Text[Length] = '\0';
+    if (Length == 0 && Error == ERROR_NO_SUCH_DEVICE) {
+        return "The device does not exist (any more)."; /* Wine has no text for this one */
+    }
     return Length > 0 ? Text : "(the system has no text for it)";
 }
 
