@@ -92,7 +92,6 @@ static void NbdAskWithExportName(NBD_CLIENT *Client)
 {
     NbdPutOption(Client, NBD_OPT_EXPORT_NAME, (uint32_t)Client->ExportNameLength);
     NbdPutOutput(Client, Client->ExportName, Client->ExportNameLength);
-    Client->Option = NBD_OPT_EXPORT_NAME;
     NbdEnterState(Client, NBD_STATE_EXPORT_ANSWER);
 }
 

@@ -197,7 +197,7 @@ typedef struct {
     uint32_t Need;        /* bytes of the message that the present state awaits */
     uint32_t Have;        /* bytes of it gathered in Input */
     uint32_t Remaining;   /* bytes that follow and are thrown away, or reported as payload */
-    uint32_t Option;      /* the option that the server has to answer */
+    uint32_t Option;      /* the option that the server has to reply to */
     uint32_t ReplyType;   /* of the option reply being read */
     uint32_t ReplyLength; /* of its data, bytes */
     uint32_t ReplyCount;  /* replies to the option so far */

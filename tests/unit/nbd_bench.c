@@ -29,6 +29,7 @@ void BenchStart(BENCH *Bench, const NBD_CONFIG *Config)
     Bench->LogLength = 0;
     Bench->Log[0] = '\0';
     memset(Bench->Received, 0, sizeof(Bench->Received));
+    Bench->Slots[BENCH_SLOTS] = (NBD_SLOT){.Cookie = BENCH_FOREIGN_COOKIE, .InFlight = true};
     NbdInitialize(&Bench->Client, Config, Bench->Slots, BENCH_SLOTS);
 }
 

@@ -13,14 +13,15 @@
 #include "nbd/wire.h"
 
 #define BENCH_SLOTS 64u
+#define BENCH_FOREIGN_COOKIE (UINT64_C(0x0123456789AB0000) | BENCH_SLOTS)
 #define BENCH_LOG_SIZE (256u * 1024)
 
 typedef struct {
     NBD_CLIENT Client;
-    NBD_SLOT Slots[BENCH_SLOTS];
-    uint32_t Received[BENCH_SLOTS]; /* payload bytes of the reply in progress */
-    uint32_t Sum[BENCH_SLOTS];      /* FNV-1a over them */
-    uint8_t Output[4096];           /* what the client has sent */
+    NBD_SLOT Slots[BENCH_SLOTS + 1]; /* one more than the client may touch, with BENCH_FOREIGN_COOKIE in flight */
+    uint32_t Received[BENCH_SLOTS];  /* payload bytes of the reply in progress */
+    uint32_t Sum[BENCH_SLOTS];       /* FNV-1a over them */
+    uint8_t Output[4096];            /* what the client has sent */
     size_t OutputLength;
     char Log[BENCH_LOG_SIZE];
     size_t LogLength;

@@ -181,6 +181,26 @@ static void RefusesWrongOptionReplies(void **State)
     EXPECT_OUTPUT(&Bench, ""); /* who breaks a rule gets no farewell */
 }
 
+/* What was still to be said when a rule was broken stays unsaid. */
+static void SaysNothingMoreAfterABreach(void **State)
+{
+    static const uint8_t Bytes[] = "NBDMAGICIHAVEOPT\0\3\0\3\xE8\x89\4\x55\x65\xAA\0\0\0\7\0\0\0\3\0\0\0\0";
+    NBD_EVENT Event;
+    uint8_t Byte;
+
+    (void)State;
+    BenchStart(&Bench, &BenchDisk);
+    assert_int_equal(NbdReceive(&Bench.Client, Bytes, sizeof(Bytes) - 1, &Event), sizeof(Bytes) - 1);
+    assert_int_equal(Event.Type, NBD_EVENT_FAILED);
+    assert_int_equal(NbdTakeOutput(&Bench.Client, &Byte, 1), 0);
+    BenchStart(&Bench, &BenchDisk);
+    assert_int_equal(NbdReceive(&Bench.Client, Bytes, 18, &Event), 18);
+    assert_int_equal(NbdTakeOutput(&Bench.Client, &Byte, 1), 1);
+    assert_int_equal(NbdReceive(&Bench.Client, Bytes + 18, 20, &Event), 20);
+    assert_int_equal(Event.Type, NBD_EVENT_FAILED);
+    assert_int_equal(NbdTakeOutput(&Bench.Client, &Byte, 1), 0);
+}
+
 static void RefusesWrongLengths(void **State)
 {
     static const uint8_t Data[16] = {0};
@@ -446,6 +466,7 @@ static const struct CMUnitTest Tests[] = {cmocka_unit_test(ConnectsWithGo),
                                           cmocka_unit_test(RefusesStrangers),
                                           cmocka_unit_test(RefusesOldstyle),
                                           cmocka_unit_test(RefusesWrongOptionReplies),
+                                          cmocka_unit_test(SaysNothingMoreAfterABreach),
                                           cmocka_unit_test(RefusesWrongLengths),
                                           cmocka_unit_test(RefusesAnAckWithoutExport),
                                           cmocka_unit_test(RefusesMissingFlags),

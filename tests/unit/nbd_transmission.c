@@ -222,7 +222,7 @@ static void RefusesOtherCookies(void **State)
         {UINT64_C(0x0123456789AB0004),
          BREACH "a reply must carry the cookie of a request in flight, but it carries 0x0123456789ab0004, whose place "
                 "has no request in flight"},
-        {UINT64_C(0x0123456789AB0040),
+        {BENCH_FOREIGN_COOKIE,
          BREACH "a reply must carry the cookie of a request in flight, but it carries 0x0123456789ab0040, whose place "
                 "does not exist"},
         {UINT64_MAX, BREACH "a reply must carry the cookie of a request in flight, but it carries 0xffffffffffffffff, "
