@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_SUCH_DEVICE 433 /* ERROR_NO_SUCH_DEVICE, which the headers lack */
+
 typedef struct {
     const char *Name;
     const char *Arguments;
@@ -86,7 +88,7 @@ const char *ErrorText(DWORD Error)
         Length--;
     }
     Text[Length] = '\0';
-    if (Length == 0 && Error == ERROR_NO_SUCH_DEVICE) {
+    if (Length == 0 && Error == NO_SUCH_DEVICE) {
         return "The device does not exist (any more)."; /* Wine has no text for this one */
     }
     return Length > 0 ? Text : "(the system has no text for it)";
