@@ -219,9 +219,10 @@ void TransferTransmit(CONNECTION *Connection)
         KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
     }
     Connection->Sending = FALSE;
-    /* The drain waits for the transmitter before it closes the socket, and a long pass is continued by it. */
-    if ((Connection->State == CONNECTION_CLOSING && !Connection->CloseIssued) || Passes == CONNECTION_PASSES ||
-        (Connection->State == CONNECTION_LEAVING && Connection->Farewell && TransferIdle(Connection))) {
+    /* Only for what the drain waits for: a drain ends here, too, and must not call itself without end. */
+    BOOLEAN Close = Connection->State == CONNECTION_CLOSING && !Connection->CloseIssued;
+    BOOLEAN Left = Connection->State == CONNECTION_LEAVING && Connection->Farewell && TransferIdle(Connection);
+    if (Close || Left || Passes == CONNECTION_PASSES) {
         ConnectionQueueDpc(Connection);
     }
     KeReleaseSpinLock(&Connection->Disk->Lock, Irql);

@@ -74,6 +74,7 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
     case SCSI_ACTION_UNMAP:
         Request->Descriptors = Result->Descriptors;
         Request->DescriptorCount = Result->DescriptorCount;
+        Request->UnmapLimit = Result->UnmapLimit;
         break;
     case SCSI_ACTION_DONE:
         INVARIANT(false);
@@ -84,7 +85,9 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
 static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
 {
     while (Request->Left == 0 && Request->DescriptorIndex < Request->DescriptorCount) {
-        SCSI_RESULT Result = {.Descriptors = Request->Descriptors, .DescriptorCount = Request->DescriptorCount};
+        SCSI_RESULT Result = {.Descriptors = Request->Descriptors,
+                              .DescriptorCount = Request->DescriptorCount,
+                              .UnmapLimit = Request->UnmapLimit};
         uint64_t Lba;
         uint32_t Blocks;
         ScsiUnmapDescriptor(&Result, Request->DescriptorIndex++, &Lba, &Blocks);

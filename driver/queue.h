@@ -60,6 +60,7 @@ typedef struct {
     const UCHAR *Descriptors; /* UNMAP: inside the SRB's memory */
     ULONG DescriptorCount;
     ULONG DescriptorIndex;
+    UINT64 UnmapLimit; /* UNMAP: bound of the descriptors, which are read again from the SRB's memory */
     UINT64 Offset;     /* next byte of the disk that has no part yet */
     UINT64 Left;       /* bytes that have no part yet */
     BOOLEAN FlushLeft; /* a FLUSH part has to be made */
