@@ -376,8 +376,9 @@ static void ConnectionFinish(CONNECTION *Connection)
         TextAppend(&Text, "the disk was removed while it was being made");
     }
     KeCancelTimer(&Connection->Timer);
-    IoctlCreateDone(Disk, &Connection->Outcome);
+    /* In this order: who hears of the failure may use the name again at once. */
     DiskWithdraw(Disk);
+    IoctlCreateDone(Disk, &Connection->Outcome);
     DiskRelease(Disk);
 }
 

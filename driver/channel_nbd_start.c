@@ -16,6 +16,10 @@ static void ConnectionTakeAddresses(CONNECTION *Connection)
         if (Connection->AddressCount == CONNECTION_ADDRESSES) {
             break;
         }
+        /* Without hints, an address may be listed once for each kind of socket. */
+        if (Info->ai_socktype != 0 && Info->ai_socktype != SOCK_STREAM) {
+            continue;
+        }
         PSOCKADDR_STORAGE Address = &Connection->Addresses[Connection->AddressCount];
         if (Info->ai_family == AF_INET && Info->ai_addrlen >= sizeof(SOCKADDR_IN)) {
             RtlCopyMemory(Address, Info->ai_addr, sizeof(SOCKADDR_IN));
