@@ -179,7 +179,7 @@ WNBD_ASSERT_SZ_EQ(NBD_CONNECTION_FLAGS, 4);
 /* An export of an NBD server. */
 typedef struct {
     CHAR Hostname[WNBD_MAX_NAME_LENGTH];   /* name or address */
-    UINT32 PortNumber;                     /* TCP, 1 to 65535; 0 is 10809 */
+    UINT32 PortNumber;                     /* TCP, 1 to 65535; NBD's own is 10809 */
     CHAR ExportName[WNBD_MAX_NAME_LENGTH]; /* "" is the server's default export */
     NBD_CONNECTION_FLAGS Flags;
     UCHAR Reserved[32];

@@ -96,7 +96,8 @@ bool PropertiesAreValid(const WNBD_PROPERTIES *Properties, TEXT *Cause)
     } else if ((Properties->Flags.UseKernelNbd || Properties->Flags.UseUserspaceNbd) &&
                !Properties->NbdProperties.Hostname[0]) {
         *Cause = FormatText("disk %s: the name of the NBD server is empty", Properties->InstanceName);
-    } else if (Properties->NbdProperties.PortNumber > 65535) {
+    } else if (Properties->NbdProperties.PortNumber > 65535 ||
+               (Properties->NbdProperties.Hostname[0] && Properties->NbdProperties.PortNumber == 0)) {
         *Cause = FormatText("disk %s: there is no TCP port %u", Properties->InstanceName,
                             Properties->NbdProperties.PortNumber);
     } else {

@@ -121,6 +121,8 @@ static void ArgumentsOfProperties(void)
     Properties = GoodProperties();
     Properties.NbdProperties.PortNumber = 65536;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
+    Properties.NbdProperties.PortNumber = 0;
+    RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
     Properties = GoodProperties();
     Properties.Flags.UseUserspaceNbd = 1;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
