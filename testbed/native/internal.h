@@ -129,6 +129,7 @@ typedef enum { IRP_OWNED, IRP_SENT, IRP_FREED } IRP_STATE;
 
 typedef struct _NATIVE_IRP_STATE {
     volatile LONG State; /* IRP_STATE */
+    int Base;            /* CurrentLocation of who sent it first: its owner */
     bool Skipped;        /* the sender gave its own stack location to the next driver */
     /* For IRPs of the test bed: called when every routine has run, in place of the I/O manager's ending. */
     void (*Finish)(PIRP Irp);

@@ -275,12 +275,15 @@ PIO_STACK_LOCATION IrpTake(PIRP Irp, const char *Function)
     if (__atomic_load_n(&Irp->CancelRoutine, __ATOMIC_ACQUIRE) != NULL) {
         NtViolation(RULE_IRP_CANCELABLE, Function, "IRP %p has a cancel routine", (void *)Irp);
     }
-    if (Irp->CurrentLocation == Irp->StackCount + 1 && !Irp->Native->Skipped) {
-        IrpCheck(Irp, IRP_OWNED, Function);
+    if (__atomic_load_n(&Irp->Native->State, __ATOMIC_ACQUIRE) == IRP_OWNED) {
+        Irp->Native->Base = Irp->CurrentLocation;
+        Irp->Native->Skipped = false;
         __atomic_store_n(&Irp->Native->State, IRP_SENT, __ATOMIC_RELEASE);
-    } else {
+    } else if (Irp->CurrentLocation != Irp->Native->Base || Irp->Native->Skipped) {
         IrpCheck(Irp, IRP_SENT, Function);
         Irp->Native->Skipped = false;
+    } else {
+        IrpCheck(Irp, IRP_OWNED, Function);
     }
     IoSetNextIrpStackLocation(Irp);
     return IoGetCurrentIrpStackLocation(Irp);
@@ -332,7 +335,7 @@ static NTSTATUS IrpRunRoutine(PIRP Irp, const IO_STACK_LOCATION *Passed)
     NT_FRAME Frame;
     PDEVICE_OBJECT Device =
         Irp->CurrentLocation <= Irp->StackCount ? Irp->Tail.Overlay.CurrentStackLocation->DeviceObject : NULL;
-    bool Last = Irp->CurrentLocation == Irp->StackCount + 1 && Irp->Native->Finish == NULL;
+    bool Last = Irp->CurrentLocation == Irp->Native->Base && Irp->Native->Finish == NULL;
     if (Last) {
         /* The sender's own routine: inside, it may free, reuse or send the IRP again. */
         __atomic_store_n(&Irp->Native->State, IRP_OWNED, __ATOMIC_RELEASE);

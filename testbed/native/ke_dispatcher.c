@@ -108,7 +108,7 @@ static void WaitCheck(const char *Function, const LARGE_INTEGER *Timeout)
     }
     NtCheckNoLocks(RULE_LOCK_WAIT, Function);
     if (Thread->InDpc) {
-        NtViolation(RULE_WAIT_TIMER_MODE, Function, "waits in a DPC or completion at IRQL %u", (unsigned)Thread->Irql);
+        NtViolation(RULE_DPC_WAIT, Function, "waits in a DPC or completion at IRQL %u", (unsigned)Thread->Irql);
     }
     NtEnter(Function, APC_LEVEL);
 }

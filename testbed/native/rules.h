@@ -42,7 +42,7 @@
     /* Dispatcher objects, DPCs, timers, work items, threads */                                                        \
     RULE(OBJECT_INIT, "object-init", "keinitializeevent, keinitializetimer, keinitializedpc",                          \
          "an object is initialised before its first use, and not while it is queued")                                  \
-    RULE(WAIT_TIMER_MODE, "dpc-wait", "Winsock Kernel Events; kewaitforsingleobject", "nobody waits in a DPC")         \
+    RULE(DPC_WAIT, "dpc-wait", "Winsock Kernel Events; kewaitforsingleobject", "nobody waits in a DPC")                \
     RULE(QUEUED_AT_UNLOAD, "queued-at-unload", "keflushqueueddpcs; kecanceltimer",                                     \
          "no timer or DPC is queued at unload")                                                                        \
     RULE(WORK_ITEM, "work-item", "ioqueueworkitem; iofreeworkitem",                                                    \
