@@ -30,6 +30,7 @@ bool DeadlinePause(const DEADLINE *Deadline, DWORD IntervalMs)
     if (Pause == 0) {
         return false;
     }
-    Sleep(Pause);
+    /* The clock goes in steps longer than a millisecond: what is left may be less than a step. */
+    Sleep(Pause > SHORTEST_PAUSE_MS ? Pause : SHORTEST_PAUSE_MS);
     return true;
 }

@@ -91,8 +91,16 @@ static DWORD NodeCreate(ADAPTER_NODE *Adapter)
 /* Removes an adapter's node; sets *Reboot if Windows says that it is still in use. */
 static DWORD NodeRemove(ADAPTER_NODE *Adapter, bool *Reboot)
 {
+    SP_REMOVEDEVICE_PARAMS Removal = {0};
     SP_DEVINSTALL_PARAMS_W Parameters = {0};
+    Removal.ClassInstallHeader.cbSize = sizeof(Removal.ClassInstallHeader);
+    Removal.ClassInstallHeader.InstallFunction = DIF_REMOVE;
+    Removal.Scope = DI_REMOVEDEVICE_GLOBAL;
     Parameters.cbSize = sizeof(Parameters);
+    /* All hardware profiles; a system that doesn't know them (Wine) refuses, and has but one. */
+    if (!SetupDiSetClassInstallParamsW(Adapter->Set, &Adapter->Node, &Removal.ClassInstallHeader, sizeof(Removal))) {
+        LogDebug("cannot choose the scope of the removal: %s", ErrorText(GetLastError()).Text);
+    }
     if (!SetupDiCallClassInstaller(DIF_REMOVE, Adapter->Set, &Adapter->Node)) {
         return GetLastError();
     }

@@ -132,7 +132,7 @@ DEADLINE DeadlineAfter(DWORD TimeoutMs, bool Never);
 /* Milliseconds left, at most Most; 0 if the deadline has passed. */
 DWORD DeadlineLeft(const DEADLINE *Deadline, DWORD Most);
 
-/* Sleeps before the next attempt, at least a little, not beyond the deadline; false if it has passed. */
+/* Sleeps before the next attempt, at least 10 ms, not much beyond the deadline; false if it has passed. */
 bool DeadlinePause(const DEADLINE *Deadline, DWORD IntervalMs);
 
 /* ---- adapter.c ---- */
