@@ -111,9 +111,9 @@ typedef struct cmsghdr CMSGHDR, *PCMSGHDR;
 
 /* ---- Registration ---- */
 
-#define MAKE_WSK_VERSION(Major, Minor) ((USHORT)((((Major)&0xFF) << 8) | ((Minor)&0xFF)))
+#define MAKE_WSK_VERSION(Major, Minor) ((USHORT)((((Major) & 0xFF) << 8) | ((Minor) & 0xFF)))
 #define WSK_MAJOR_VERSION(Version) ((UCHAR)(((Version) >> 8) & 0xFF))
-#define WSK_MINOR_VERSION(Version) ((UCHAR)((Version)&0xFF))
+#define WSK_MINOR_VERSION(Version) ((UCHAR)((Version) & 0xFF))
 
 #define WSK_NO_WAIT 0
 #define WSK_INFINITE_WAIT 0xFFFFFFFFu

@@ -22,10 +22,7 @@ typedef struct {
     pthread_cond_t Condition;
 } GROUND_SIGNAL;
 
-#define GROUND_LOCK_INITIALIZER                                                                                        \
-    {                                                                                                                  \
-        PTHREAD_MUTEX_INITIALIZER                                                                                      \
-    }
+#define GROUND_LOCK_INITIALIZER {PTHREAD_MUTEX_INITIALIZER}
 
 GROUND_THREAD *GroundThreadStart(void (*Routine)(void *), void *Context, const char *Name);
 /* Waits for the thread's end and frees it. */

@@ -25,7 +25,7 @@ static void InterfaceName(char *Name, size_t Size, PDEVICE_OBJECT Pdo, const GUI
         Id[Used++] = *Text == '\\' ? '#' : *Text;
     }
     Id[Used] = '\0';
-    snprintf(Name, Size, "\\??\\%s#%s#{%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", Id, Node->Instance,
+    snprintf(Name, Size, "\\??\\%.100s#%.60s#{%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", Id, Node->Instance,
              Class->Data1, Class->Data2, Class->Data3, Class->Data4[0], Class->Data4[1], Class->Data4[2],
              Class->Data4[3], Class->Data4[4], Class->Data4[5], Class->Data4[6], Class->Data4[7]);
 }

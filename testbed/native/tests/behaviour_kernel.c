@@ -316,10 +316,7 @@ static void Exceptions(void)
     EXPECT(Reached == 1 && Status == STATUS_ACCESS_VIOLATION);
 }
 
-#define TEST(Function)                                                                                                 \
-    {                                                                                                                  \
-#Function, Function                                                                                            \
-    }
+#define TEST(Function) {#Function, Function}
 
 const BEHAVIOUR BehaviourKernel[] = {
     TEST(Events),          TEST(DpcsAndTimers),   TEST(LocksOutOfOrder), TEST(WorkItemsAndThreads),

@@ -214,10 +214,7 @@ static void LateProvider(void)
     WskDeregister(&Registration);
 }
 
-#define TEST(Function)                                                                                                 \
-    {                                                                                                                  \
-#Function, Function                                                                                            \
-    }
+#define TEST(Function) {#Function, Function}
 
 const BEHAVIOUR BehaviourNetwork[] = {
     TEST(Echo),         TEST(SynchronousAndNot), TEST(CloseEndsPending), TEST(Cancelled),

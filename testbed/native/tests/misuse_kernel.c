@@ -271,10 +271,7 @@ static void RemoveLockReleasedTwice(void)
     IoReleaseRemoveLock(&Lock, NULL);
 }
 
-#define CASE(Rule, Function)                                                                                           \
-    {                                                                                                                  \
-        RULE_##Rule, #Function, Function                                                                               \
-    }
+#define CASE(Rule, Function) {RULE_##Rule, #Function, Function}
 
 const MISUSE MisuseKernel[] = {
     CASE(ASSERTION, Assertion),

@@ -140,10 +140,7 @@ static void BufferTooShort(void)
     Receive(&Client, &Irp, ClientBuffer(64), 1, 64, 0);
 }
 
-#define CASE(Rule, Function)                                                                                           \
-    {                                                                                                                  \
-        RULE_##Rule, #Function, Function                                                                               \
-    }
+#define CASE(Rule, Function) {RULE_##Rule, #Function, Function}
 
 const MISUSE MisuseNetwork[] = {
     CASE(WSK_CLIENT, ReleasedUncaptured),

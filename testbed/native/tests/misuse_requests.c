@@ -260,10 +260,7 @@ static void MdlLeaked(void)
     MisuseUnload();
 }
 
-#define CASE(Rule, Function)                                                                                           \
-    {                                                                                                                  \
-        RULE_##Rule, #Function, Function                                                                               \
-    }
+#define CASE(Rule, Function) {RULE_##Rule, #Function, Function}
 
 const MISUSE MisuseRequests[] = {
     CASE(LOCK_COMPLETION, CompletedUnderLock),

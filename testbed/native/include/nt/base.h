@@ -124,14 +124,14 @@ typedef const ANSI_STRING *PCANSI_STRING;
 #define UNREFERENCED_PARAMETER(Parameter) ((void)(Parameter))
 #define DBG_UNREFERENCED_PARAMETER(Parameter) ((void)(Parameter))
 #define C_ASSERT(Expression) _Static_assert(Expression, #Expression)
-#define CONTAINING_RECORD(Address, Type, Field) ((Type *)((PCHAR)(Address)-offsetof(Type, Field)))
+#define CONTAINING_RECORD(Address, Type, Field) ((Type *)((PCHAR)(Address) - offsetof(Type, Field)))
 #define FIELD_OFFSET(Type, Field) ((LONG)offsetof(Type, Field))
 #define RTL_FIELD_SIZE(Type, Field) (sizeof(((Type *)0)->Field))
 #define RTL_SIZEOF_THROUGH_FIELD(Type, Field) (offsetof(Type, Field) + RTL_FIELD_SIZE(Type, Field))
 #define RTL_NUMBER_OF(Array) (sizeof(Array) / sizeof((Array)[0]))
 #define ARRAYSIZE(Array) RTL_NUMBER_OF(Array)
-#define ALIGN_DOWN_BY(Length, Alignment) ((ULONG_PTR)(Length) & ~((ULONG_PTR)(Alignment)-1))
-#define ALIGN_UP_BY(Length, Alignment) (ALIGN_DOWN_BY(((ULONG_PTR)(Length) + (Alignment)-1), Alignment))
+#define ALIGN_DOWN_BY(Length, Alignment) ((ULONG_PTR)(Length) & ~((ULONG_PTR)(Alignment) - 1))
+#define ALIGN_UP_BY(Length, Alignment) (ALIGN_DOWN_BY(((ULONG_PTR)(Length) + (Alignment) - 1), Alignment))
 #define FlagOn(Flags, Flag) ((Flags) & (Flag))
 
 /* SAL annotations, as far as they are used. */

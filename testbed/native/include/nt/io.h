@@ -414,4 +414,4 @@ VOID IoQueueWorkItemEx(PIO_WORKITEM WorkItem, PIO_WORKITEM_ROUTINE_EX Routine, W
 #define FILE_WRITE_ACCESS 2
 #define CTL_CODE(DeviceType, Function, Method, Access)                                                                 \
     (((ULONG)(DeviceType) << 16) | ((ULONG)(Access) << 14) | ((ULONG)(Function) << 2) | (ULONG)(Method))
-#define METHOD_FROM_CTL_CODE(Code) ((ULONG)(Code)&3)
+#define METHOD_FROM_CTL_CODE(Code) ((ULONG)(Code) & 3)

@@ -122,10 +122,7 @@ static inline PVOID InterlockedCompareExchangePointer(PVOID volatile *Target, PV
 
 /* ---- Strings: PASSIVE_LEVEL where the page says so ---- */
 
-#define RTL_CONSTANT_STRING(Text)                                                                                      \
-    {                                                                                                                  \
-        sizeof(Text) - sizeof((Text)[0]), sizeof(Text), (Text)                                                         \
-    }
+#define RTL_CONSTANT_STRING(Text) {sizeof(Text) - sizeof((Text)[0]), sizeof(Text), (Text)}
 #define DECLARE_CONST_UNICODE_STRING(Name, Text)                                                                       \
     static const WCHAR Name##Buffer[] = Text;                                                                          \
     static const UNICODE_STRING Name = {sizeof(Text) - sizeof(WCHAR), sizeof(Text), (PWSTR)Name##Buffer}
