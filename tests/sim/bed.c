@@ -74,6 +74,7 @@ static uint64_t BigEndian(const UCHAR *Bytes, int Count)
 
 void DiskOpen(DISK *Disk, BED *Bed, size_t Count)
 {
+    Disk->TimeoutSeconds = 30;
     UCHAR Capacity[32] = {0}, Cdb[16] = {0x9E, 0x10};
     CHECK(NativeChildWait(Bed->Adapter, Count, 20000));
     Disk->Child = NativeChild(Bed->Adapter, Count - 1);
@@ -101,7 +102,6 @@ static void IoBuildClassic(DISK_IO *Io, const UCHAR *Cdb, UCHAR CdbLength, ULONG
     memcpy(Srb->Cdb, Cdb, CdbLength);
     Srb->DataBuffer = Data;
     Srb->DataTransferLength = Length;
-    Srb->TimeOutValue = 30;
     Srb->SenseInfoBuffer = Io->Sense;
     Srb->SenseInfoBufferLength = sizeof(Io->Sense);
     Srb->QueueTag = 0xFF;
@@ -121,7 +121,6 @@ static void IoBuildExtended(DISK_IO *Io, const UCHAR *Cdb, UCHAR CdbLength, ULON
     Srb->SrbLength = CdbOffset + sizeof(*Io->CdbBlock);
     Srb->SrbFunction = SRB_FUNCTION_EXECUTE_SCSI;
     Srb->SrbFlags = Flags;
-    Srb->TimeOutValue = 30;
     Srb->AddressOffset = AddressOffset;
     Srb->NumSrbExData = 1;
     Srb->SrbExDataOffset[0] = CdbOffset;
@@ -142,6 +141,11 @@ void DiskBegin(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR C
 {
     memset(Io, 0, sizeof(*Io));
     (Extended ? IoBuildExtended : IoBuildClassic)(Io, Cdb, CdbLength, DirectionFlags, Data, Length);
+    if (Extended) {
+        Io->Srb.Extended.TimeOutValue = Disk->TimeoutSeconds;
+    } else {
+        Io->Srb.Classic.TimeOutValue = Disk->TimeoutSeconds;
+    }
     Io->Request = NativeScsiBegin(Disk->File, &Io->Srb.Classic, Data, Length);
 }
 

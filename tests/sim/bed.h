@@ -42,6 +42,7 @@ typedef struct {
     NATIVE_FILE *File;
     uint32_t BlockSize;
     uint64_t BlockCount;
+    uint32_t TimeoutSeconds; /* of requests; 30 from DiskOpen on */
 } DISK;
 
 /* Waits for the arrival of the Count-th child and opens the last one. */

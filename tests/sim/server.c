@@ -66,6 +66,23 @@ void ServerStart(SERVER *Server, const char *const *Arguments)
     }
 }
 
+static void ServerSignal(const SERVER *Server, int Signal)
+{
+    if (kill(Server->Pid, Signal) != 0) {
+        ServerFail("cannot signal nbdkit");
+    }
+}
+
+void ServerPause(const SERVER *Server)
+{
+    ServerSignal(Server, SIGSTOP);
+}
+
+void ServerResume(const SERVER *Server)
+{
+    ServerSignal(Server, SIGCONT);
+}
+
 static void ServerEnd(SERVER *Server, int Signal)
 {
     if (Server->Pid > 0) {

@@ -17,6 +17,9 @@ typedef struct {
  * ends the list) and waits until it listens. Stops the test if it can't.
  */
 void ServerStart(SERVER *Server, const char *const *Arguments);
+/* Stops it where it stands, and lets it go on. */
+void ServerPause(const SERVER *Server);
+void ServerResume(const SERVER *Server);
 /* Kills it, as a machine dies: connections end without a word. */
 void ServerKill(SERVER *Server);
 /* Asks it to end, and waits. */
