@@ -175,7 +175,7 @@ static void ListsOfAllSizes(void)
     RETURNS(0, Ask(ServeNames, 5000, &Buffer.List, &Size));
     CHECK(Size == Needed && Buffer.List.Count == 3 && Buffer.List.Reserved == 0);
     CHECK(strcmp(Buffer.List.Names[0], "foo") == 0);
-    CHECK(Buffer.List.Names[1][0] == 0);
+    CHECK(Buffer.Bytes[8 + WNBD_MAX_NAME_LENGTH] == 0);
     CHECK(strlen((const char *)Buffer.Bytes + 8 + 2 * WNBD_MAX_NAME_LENGTH) == WNBD_MAX_NAME_LENGTH - 1);
 
     Size = 0;
