@@ -19,7 +19,7 @@ static void ServerFail(const char *What)
     exit(1);
 }
 
-uint16_t ServerFreePort(void)
+static int ServerBind(uint16_t *Port)
 {
     struct sockaddr_in Address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t Length = sizeof(Address);
@@ -28,8 +28,25 @@ uint16_t ServerFreePort(void)
         getsockname(Socket, (struct sockaddr *)&Address, &Length) != 0) {
         ServerFail("cannot find a free port");
     }
-    close(Socket);
-    return ntohs(Address.sin_port);
+    *Port = ntohs(Address.sin_port);
+    return Socket;
+}
+
+uint16_t ServerFreePort(void)
+{
+    uint16_t Port;
+    close(ServerBind(&Port));
+    return Port;
+}
+
+uint16_t ServerSilent(void)
+{
+    uint16_t Port;
+    /* The socket stays open until the test ends; the system completes connections by itself. */
+    if (listen(ServerBind(&Port), 64) != 0) {
+        ServerFail("cannot listen");
+    }
+    return Port;
 }
 
 void ServerStart(SERVER *Server, const char *const *Arguments)

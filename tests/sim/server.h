@@ -24,5 +24,7 @@ void ServerResume(const SERVER *Server);
 void ServerKill(SERVER *Server);
 /* Asks it to end, and waits. */
 void ServerStop(SERVER *Server);
+/* A port of 127.0.0.1 at which connections are accepted, and nothing is ever said. */
+uint16_t ServerSilent(void);
 /* A port of 127.0.0.1 at which nothing listens. */
 uint16_t ServerFreePort(void);
