@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Servers that go away or are not there: killed with requests in flight,
+ * killed during the handshake, nothing listening, no such name; a create
+ * request that is cancelled; the adapter removed with disks and I/O. Every SRB
+ * and every request ends, once, and nothing is left (the test bed looks).
+ */
+#include "bed.h"
+#include "server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEPTH 48u
+#define CHUNK (256u * 1024)
+
+static const char *const Plugin[] = {"memory", "64M", NULL};
+
+typedef struct {
+    DISK_IO Io;
+    UCHAR *Data;
+} TRANSFER;
+
+static void Begin(DISK *Disk, TRANSFER *Transfers)
+{
+    UCHAR Cdb[16];
+    uint32_t Blocks = CHUNK / Disk->BlockSize;
+    for (uint32_t Index = 0; Index < DEPTH; Index++) {
+        bool Write = Index % 2 == 0;
+        Transfers[Index].Data = calloc(1, CHUNK);
+        CHECK(Transfers[Index].Data != NULL);
+        DiskCdb16(Cdb, Write ? 0x8A : 0x88, (uint64_t)Index * Blocks, Blocks, false);
+        DiskBegin(Disk, &Transfers[Index].Io, Index % 3 == 0, Cdb, 16, Write ? SRB_FLAGS_DATA_OUT : SRB_FLAGS_DATA_IN,
+                  Transfers[Index].Data, CHUNK);
+    }
+}
+
+/* Returns how many of them ended with NO_DEVICE; the others must have succeeded. */
+static unsigned End(TRANSFER *Transfers)
+{
+    unsigned Lost = 0;
+    for (uint32_t Index = 0; Index < DEPTH; Index++) {
+        UCHAR Status = DiskWait(&Transfers[Index].Io, NULL);
+        CHECK(Status == SRB_STATUS_SUCCESS || Status == SRB_STATUS_NO_DEVICE);
+        Lost += Status == SRB_STATUS_NO_DEVICE;
+        free(Transfers[Index].Data);
+    }
+    return Lost;
+}
+
+static void Map(BED *Bed, DISK *Disk, const SERVER *Server)
+{
+    static WNBD_CREATE_RESULT Result;
+    WNBD_PROPERTIES Properties;
+    BedProperties(&Properties, "disk", Server->Port);
+    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+    DiskOpen(Disk, Bed, 1);
+}
+
+static void TestKilledInFlight(void)
+{
+    static TRANSFER Transfers[DEPTH];
+    SERVER Server;
+    BED Bed;
+    DISK Disk;
+    printf("killed: requests in flight end with NO_DEVICE, the disk goes, its name is free\n");
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 3, .WskSynchronousOneIn = 3});
+    for (int Round = 0; Round < 5; Round++) {
+        ServerStart(&Server, Plugin);
+        Map(&Bed, &Disk, &Server);
+        ServerPause(&Server);
+        Begin(&Disk, Transfers);
+        ServerKill(&Server);
+        CHECK(End(Transfers) > 0);
+        CHECK(NativeChildWait(Bed.Adapter, 0, 20000));
+        DiskClose(&Disk);
+        CHECK(BedUnmap(&Bed, "disk") == STATUS_OBJECT_NAME_NOT_FOUND);
+    }
+    BedStop(&Bed);
+}
+
+static void Refused(BED *Bed, const WNBD_PROPERTIES *Properties, UINT32 Status, WnbdCreatePhase Phase)
+{
+    static WNBD_CREATE_RESULT Result;
+    CHECK(BedMap(Bed, Properties, &Result) == STATUS_SUCCESS);
+    printf("  %u, phase %d: %s\n", Result.Status, (int)Result.Phase, Result.Message);
+    CHECK(Result.Status == Status && Result.Phase == Phase && Result.Message[0] != '\0');
+}
+
+static void TestNotThere(void)
+{
+    BED Bed;
+    WNBD_PROPERTIES Properties;
+    printf("not there: refused with the cause\n");
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 4});
+    BedProperties(&Properties, "disk", ServerFreePort());
+    Refused(&Bed, &Properties, 1225, WnbdCreatePhaseConnect);
+    strcpy(Properties.NbdProperties.Hostname, "no-such-host.invalid");
+    Refused(&Bed, &Properties, 11001, WnbdCreatePhaseResolve);
+    strcpy(Properties.NbdProperties.Hostname, "");
+    Refused(&Bed, &Properties, 87, WnbdCreatePhaseRequest);
+    BedProperties(&Properties, "", 10809);
+    Refused(&Bed, &Properties, 87, WnbdCreatePhaseRequest);
+    BedProperties(&Properties, "disk", 10809);
+    Properties.BlockSize = 1024;
+    Refused(&Bed, &Properties, 1106, WnbdCreatePhaseRequest);
+    memset(Properties.SerialNumber, 'x', sizeof(Properties.SerialNumber));
+    Refused(&Bed, &Properties, 87, WnbdCreatePhaseRequest);
+    BedStop(&Bed);
+}
+
+/* A server that stands still answers nothing: the request waits until it is cancelled. */
+static void TestCancelledCreate(void)
+{
+    static WNBD_IOCTL_CREATE_COMMAND Command;
+    static WNBD_CREATE_RESULT Result;
+    SERVER Server;
+    BED Bed;
+    printf("cancelled: a create request that waits for its server can be taken back\n");
+    ServerStart(&Server, Plugin);
+    ServerPause(&Server);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 5});
+    Command.IoControlCode = IOCTL_WNBD_CREATE_EX;
+    BedProperties(&Command.Properties, "disk", Server.Port);
+    NATIVE_REQUEST *Request =
+        NativeIoctlBegin(Bed.File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Result, sizeof(Result));
+    CHECK(!NativeRequestPoll(Request, 300));
+    NativeRequestCancel(Request);
+    CHECK(NativeRequestWait(Request, NULL) == STATUS_CANCELLED);
+    CHECK(BedUnmap(&Bed, "disk") == STATUS_OBJECT_NAME_NOT_FOUND);
+    BedStop(&Bed);
+    ServerResume(&Server);
+    ServerStop(&Server);
+}
+
+static void TestAdapterRemoved(void)
+{
+    static TRANSFER Transfers[DEPTH];
+    SERVER Server;
+    BED Bed;
+    DISK Disk;
+    printf("adapter removed: with a disk and requests in flight\n");
+    ServerStart(&Server, Plugin);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 6});
+    Map(&Bed, &Disk, &Server);
+    ServerPause(&Server);
+    Begin(&Disk, Transfers);
+    CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
+    CHECK(End(Transfers) > 0);
+    DiskClose(&Disk);
+    BedStop(&Bed);
+    ServerResume(&Server);
+    ServerStop(&Server);
+}
+
+int main(void)
+{
+    TestKilledInFlight();
+    TestNotThere();
+    TestCancelledCreate();
+    TestAdapterRemoved();
+    printf("ok\n");
+    return 0;
+}
