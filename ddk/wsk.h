@@ -130,7 +130,7 @@ typedef struct _WSK_CLIENT_DISPATCH {
     PFN_WSK_CLIENT_EVENT WskClientEvent; /* NULL: no events */
 } WSK_CLIENT_DISPATCH, *PWSK_CLIENT_DISPATCH;
 
-/* Client and dispatch table stay resident until WskDeregister returns. */
+/* The dispatch table stays resident until WskDeregister returns; the structure itself is only read. */
 typedef struct _WSK_CLIENT_NPI {
     PVOID ClientContext;
     const WSK_CLIENT_DISPATCH *Dispatch;
@@ -280,7 +280,6 @@ VOID WSKAPI WskDeregister(PWSK_REGISTRATION WskRegistration);
 NTSTATUS WSKAPI WskCaptureProviderNPI(PWSK_REGISTRATION WskRegistration, ULONG WaitTimeoutMs,
                                       PWSK_PROVIDER_NPI WskProviderNpi);
 VOID WSKAPI WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration);
-NTSTATUS WSKAPI WskQueryProviderCharacteristics(PWSK_REGISTRATION WskRegistration, PVOID WskProviderCharacteristics);
 
 _Static_assert(sizeof(SOCKADDR) == 0x10, "SOCKADDR");
 _Static_assert(sizeof(SOCKADDR_IN) == 0x10 && offsetof(SOCKADDR_IN, sin_addr) == 4, "SOCKADDR_IN");

@@ -6,7 +6,6 @@
  */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define POOL_RUBBISH 0xB5

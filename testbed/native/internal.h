@@ -166,7 +166,6 @@ typedef struct _NATIVE_DEVICE_STATE {
 } NATIVE_DEVICE_STATE;
 
 void DriverObjectInitialize(PDRIVER_OBJECT Driver, PDRIVER_EXTENSION Extension);
-void DriverDataFree(PDRIVER_OBJECT Driver);
 PDEVICE_OBJECT DeviceTop(PDEVICE_OBJECT Device);
 void DeviceReference(PDEVICE_OBJECT Device);
 void DeviceDereference(PDEVICE_OBJECT Device);

@@ -2,8 +2,6 @@
 /* Cancellation and cancel-safe queues (WDK, Cancel-Safe IRP Queues). */
 #include "internal.h"
 
-#include <stdio.h>
-
 /* The system's one cancel spin lock; the value is a free lock's from the start (KeInitializeSpinLock in NativeStart).
  */
 static KSPIN_LOCK IoCancelLock;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Device objects, their stacks and references, driver object extensions, symbolic links. */
+/* Device objects, their stacks and references, symbolic links. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static GROUND_LOCK DeviceLock = GROUND_LOCK_INITIALIZER; /* stacks, lists, references */
@@ -175,64 +174,6 @@ VOID IoDetachDevice(PDEVICE_OBJECT Target)
     if (Upper == NULL) {
         NtViolation(RULE_DEVICE, __func__, "nothing is attached to the device at %p", (void *)Target);
     }
-}
-
-/* ---- Driver object extensions ---- */
-
-typedef struct DRIVER_DATA {
-    struct DRIVER_DATA *Next;
-    PDRIVER_OBJECT Driver;
-    PVOID Id;
-    DECLSPEC_ALIGN(16) UCHAR Data[];
-} DRIVER_DATA;
-static DRIVER_DATA *DriverDataList;
-
-NTSTATUS IoAllocateDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID Id, ULONG Size, PVOID *Extension)
-{
-    NT_ENTER(APC_LEVEL);
-    if (IoGetDriverObjectExtension(DriverObject, Id) != NULL) {
-        return STATUS_OBJECT_NAME_COLLISION;
-    }
-    DRIVER_DATA *Data = calloc(1, sizeof(*Data) + Size);
-    if (Data == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    Data->Driver = DriverObject;
-    Data->Id = Id;
-    GroundLockEnter(&DeviceLock);
-    Data->Next = DriverDataList;
-    DriverDataList = Data;
-    GroundLockLeave(&DeviceLock);
-    *Extension = Data->Data;
-    return STATUS_SUCCESS;
-}
-
-PVOID IoGetDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID Id)
-{
-    NT_ENTER(DISPATCH_LEVEL);
-    GroundLockEnter(&DeviceLock);
-    DRIVER_DATA *Data = DriverDataList;
-    while (Data != NULL && (Data->Driver != DriverObject || Data->Id != Id)) {
-        Data = Data->Next;
-    }
-    GroundLockLeave(&DeviceLock);
-    return Data == NULL ? NULL : Data->Data;
-}
-
-void DriverDataFree(PDRIVER_OBJECT Driver)
-{
-    GroundLockEnter(&DeviceLock);
-    DRIVER_DATA **Link = &DriverDataList;
-    while (*Link != NULL) {
-        DRIVER_DATA *Data = *Link;
-        if (Data->Driver == Driver) {
-            *Link = Data->Next;
-            free(Data);
-        } else {
-            Link = &Data->Next;
-        }
-    }
-    GroundLockLeave(&DeviceLock);
 }
 
 /* ---- Symbolic links: kept for the collision check only; tests open devices by interface ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Device interfaces, device registry keys, remove locks. */
+/* Device interfaces and remove locks. */
 #include "pnp.h"
 
 #include <stdio.h>
@@ -137,25 +137,6 @@ void InterfaceClear(void)
         Interfaces = Entry->Next;
         free(Entry);
     }
-}
-
-NTSTATUS IoOpenDeviceRegistryKey(PDEVICE_OBJECT DeviceObject, ULONG Kind, ACCESS_MASK Access, PHANDLE Key)
-{
-    char Path[700];
-    WCHAR Wide[700];
-    UNICODE_STRING Name;
-    OBJECT_ATTRIBUTES Attributes;
-    NT_ENTER(PASSIVE_LEVEL);
-    const NATIVE_DEVICE *Node = DeviceObject->Native->Node;
-    if (Node == NULL) {
-        return STATUS_INVALID_DEVICE_REQUEST;
-    }
-    snprintf(Path, sizeof(Path), "\\Registry\\Machine\\System\\CurrentControlSet\\%s\\%.300s\\%s",
-             Kind & PLUGPLAY_REGKEY_DRIVER ? "Control\\Class" : "Enum", Node->Ids, Node->Instance);
-    TextToWide(Wide, 700, Path);
-    RtlInitUnicodeString(&Name, Wide);
-    InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE, NULL, NULL);
-    return ZwCreateKey(Key, Access, &Attributes, 0, NULL, REG_OPTION_NON_VOLATILE, NULL);
 }
 
 /* ---- Remove locks: a count, and an event for its end ---- */

@@ -6,7 +6,6 @@
  */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define IRP_QUARANTINE 64
@@ -389,27 +388,6 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
     Irp->Native->Finish(Irp);
 }
 
-static NTSTATUS IrpForwarded(PDEVICE_OBJECT Device, PIRP Irp, PVOID Context)
-{
-    UNREFERENCED_PARAMETER(Device);
-    UNREFERENCED_PARAMETER(Irp);
-    NtSignal(Context);
-    return STATUS_MORE_PROCESSING_REQUIRED;
-}
-
-BOOLEAN IoForwardIrpSynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp)
-{
-    KEVENT Event;
-    NT_ENTER(PASSIVE_LEVEL);
-    KeInitializeEvent(&Event, NotificationEvent, FALSE);
-    IoCopyCurrentIrpStackLocationToNext(Irp);
-    IoSetCompletionRoutine(Irp, IrpForwarded, &Event, TRUE, TRUE, TRUE);
-    if (IofCallDriver(DeviceObject, Irp) == STATUS_PENDING) {
-        KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
-    }
-    return TRUE;
-}
-
 /* ---- Requests of the test bed itself ---- */
 
 static void IrpSignalFinished(PIRP Irp)
@@ -433,10 +411,4 @@ PEPROCESS IoGetRequestorProcess(PIRP Irp)
     NT_ENTER(DISPATCH_LEVEL);
     PKTHREAD Thread = Irp->Tail.Overlay.Thread;
     return Thread == NULL ? NULL : Thread->Process;
-}
-
-ULONG IoGetRequestorProcessId(PIRP Irp)
-{
-    PEPROCESS Process = IoGetRequestorProcess(Irp);
-    return Process == NULL ? 0 : Process->Id;
 }

@@ -2,7 +2,6 @@
 /* Work items: one queue, two worker threads at PASSIVE_LEVEL. A queued item holds its device. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define WORK_THREADS 2

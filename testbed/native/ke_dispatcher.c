@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Events, fast mutexes and waits. One lock guards every object's state; a waiter has its own signal. */
+/* Events and waits. One lock guards every object's state; a waiter has its own signal. */
 #include "internal.h"
-
-#include <stdio.h>
 
 typedef struct {
     LIST_ENTRY Link;
@@ -170,32 +168,4 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE Mode, BOOLEAN Alertable, PLARGE_
         GroundSleep(Deadline - Now);
     }
     return STATUS_SUCCESS;
-}
-
-VOID ExInitializeFastMutex(PFAST_MUTEX Mutex)
-{
-    KeInitializeEvent(&Mutex->Event, SynchronizationEvent, TRUE);
-    Mutex->Owner = NULL;
-}
-
-VOID ExAcquireFastMutex(PFAST_MUTEX Mutex)
-{
-    NT_ENTER(APC_LEVEL);
-    if (__atomic_load_n(&Mutex->Owner, __ATOMIC_RELAXED) == KeGetCurrentThread()) {
-        NtViolation(RULE_LOCK_RECURSION, __func__, "the thread already owns the fast mutex at %p", (void *)Mutex);
-    }
-    KeWaitForSingleObject(&Mutex->Event, Executive, KernelMode, FALSE, NULL);
-    __atomic_store_n(&Mutex->Owner, KeGetCurrentThread(), __ATOMIC_RELAXED);
-    Mutex->OldIrql = KfRaiseIrql(APC_LEVEL);
-}
-
-VOID ExReleaseFastMutex(PFAST_MUTEX Mutex)
-{
-    KIRQL Irql = Mutex->OldIrql;
-    if (__atomic_load_n(&Mutex->Owner, __ATOMIC_RELAXED) != KeGetCurrentThread()) {
-        NtViolation(RULE_LOCK_OWNER, __func__, "the thread does not own the fast mutex at %p", (void *)Mutex);
-    }
-    __atomic_store_n(&Mutex->Owner, NULL, __ATOMIC_RELAXED);
-    KeSetEvent(&Mutex->Event, 0, FALSE);
-    KeLowerIrql(Irql);
 }

@@ -6,8 +6,6 @@
  */
 #include "internal.h"
 
-#include <stdio.h>
-
 #define DPC_PROCESSORS 2
 
 typedef struct {
@@ -151,12 +149,6 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
     }
     GroundLockLeave(&Dpcs.Lock);
     return Removed;
-}
-
-VOID KeSetImportanceDpc(PRKDPC Dpc, KDPC_IMPORTANCE Importance)
-{
-    DpcCheck(Dpc, __func__);
-    UNREFERENCED_PARAMETER(Importance); /* where in the queue: no promise of an order */
 }
 
 /* All that were queued before have ended; under the lock. */

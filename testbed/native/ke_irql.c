@@ -2,8 +2,6 @@
 /* IRQL, spin locks, exception guards: all of it state of the calling thread. */
 #include "internal.h"
 
-#include <stdio.h>
-
 /* A free lock's value: not 0, so that a lock that nobody initialised shows. */
 #define LOCK_FREE ((ULONG_PTR)0x4C4F434B46524545u)
 
@@ -97,11 +95,6 @@ void NtCheckNoLocks(NATIVE_RULE Rule, const char *Function)
 VOID KeInitializeSpinLock(PKSPIN_LOCK SpinLock)
 {
     __atomic_store_n(SpinLock, LOCK_FREE, __ATOMIC_RELEASE);
-}
-
-BOOLEAN KeTestSpinLock(PKSPIN_LOCK SpinLock)
-{
-    return __atomic_load_n(SpinLock, __ATOMIC_RELAXED) == LOCK_FREE;
 }
 
 static void LockAcquire(PKSPIN_LOCK SpinLock, PKTHREAD Thread, const char *Function, BOOLEAN Raised, KIRQL OldIrql)

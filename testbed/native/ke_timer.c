@@ -2,8 +2,6 @@
 /* Time and timers. One thread sleeps until the next is due; timer state is guarded by NtDispatcherLock. */
 #include "internal.h"
 
-#include <stdio.h>
-
 static struct {
     GROUND_SIGNAL Changed;
     LIST_ENTRY Queue; /* by due time */
@@ -15,18 +13,6 @@ static struct {
 ULONGLONG KeQueryInterruptTime(VOID)
 {
     return GroundNow();
-}
-
-ULONGLONG KeQueryUnbiasedInterruptTime(VOID)
-{
-    return GroundNow();
-}
-
-ULONGLONG KeQueryInterruptTimePrecise(PULONG64 Counter)
-{
-    ULONGLONG Now = GroundNow();
-    *Counter = Now;
-    return Now;
 }
 
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER Frequency)
@@ -43,35 +29,9 @@ VOID KeQuerySystemTime(PLARGE_INTEGER Time)
     Time->QuadPart = (LONGLONG)GroundSystemTime();
 }
 
-ULONG KeQueryTimeIncrement(VOID)
-{
-    return 156250;
-}
-
 VOID KeQueryTickCount(PLARGE_INTEGER Count)
 {
     Count->QuadPart = (LONGLONG)(GroundNow() / 156250);
-}
-
-VOID KeStallExecutionProcessor(ULONG Microseconds)
-{
-    if (Microseconds > 100000) {
-        NtViolation(RULE_BUG_CHECK, __func__, "%u us, more than 0.1 s (0xF1/0x2001)", Microseconds);
-    }
-    GroundSleep((uint64_t)Microseconds * 10);
-}
-
-ULONG KeQueryActiveProcessorCount(PVOID ActiveProcessors)
-{
-    if (ActiveProcessors != NULL) {
-        *(KAFFINITY *)ActiveProcessors = 3;
-    }
-    return 2;
-}
-
-ULONG KeGetCurrentProcessorNumber(VOID)
-{
-    return KeGetCurrentThread()->Id & 1;
 }
 
 /* ---- Timers ---- */

@@ -2,7 +2,6 @@
 /* MDLs. All memory of this ground is mapped, so an MDL's system address is its virtual address. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Memory that a transfer uses at the moment: one entry per MDL and transfer. */
@@ -142,12 +141,6 @@ VOID MmUnlockPages(PMDL Mdl)
     }
     MdlCheckIdle(Mdl, __func__);
     Mdl->MdlFlags &= (CSHORT)~MDL_PAGES_LOCKED;
-}
-
-VOID MmPrepareMdlForReuse(PMDL Mdl)
-{
-    NT_ENTER(DISPATCH_LEVEL);
-    MdlCheckIdle(Mdl, __func__);
 }
 
 /* ---- Transfers ---- */

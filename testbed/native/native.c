@@ -57,7 +57,6 @@ NATIVE_DRIVER *NativeDriverLoad(const char *Service, PDRIVER_INITIALIZE Entry, N
     NtCallbackLeave(&Frame);
     if (!NT_SUCCESS(*Status)) {
         /* No DriverUnload then: DriverEntry has cleaned up. */
-        DriverDataFree(&Driver->Object);
         free(Driver);
         return NULL;
     }
@@ -113,7 +112,6 @@ void NativeDriverUnload(NATIVE_DRIVER *Driver)
         Driver->Object.DriverUnload(&Driver->Object);
         NtCallbackLeave(&Frame);
     }
-    DriverDataFree(&Driver->Object);
     GroundLockEnter(&PnpLock);
     NATIVE_DRIVER **Link = &NativeDrivers;
     while (*Link != Driver) {

@@ -2,8 +2,6 @@
 /* The PnP manager's requests, with the answers checked; the root bus, which owns root-enumerated PDOs. */
 #include "pnp.h"
 
-#include <stdio.h>
-
 static NTSTATUS PnpRequest(NATIVE_DEVICE *Node, const IO_STACK_LOCATION *Request, ULONG_PTR *Information)
 {
     PDEVICE_OBJECT Top = DeviceTop(Node->Pdo);

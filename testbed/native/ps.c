@@ -2,7 +2,6 @@
 /* Threads and processes. A thread that comes from outside (a test's) becomes an NT thread at its first call. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static _Thread_local PKTHREAD PsCurrent;
@@ -54,26 +53,6 @@ PEPROCESS PsGetCurrentProcess(VOID)
 HANDLE PsGetProcessId(PEPROCESS Process)
 {
     return (HANDLE)(ULONG_PTR)Process->Id;
-}
-
-HANDLE PsGetCurrentProcessId(VOID)
-{
-    return PsGetProcessId(PsGetCurrentProcess());
-}
-
-HANDLE PsGetCurrentThreadId(VOID)
-{
-    return (HANDLE)(ULONG_PTR)KeGetCurrentThread()->Id;
-}
-
-VOID KeEnterCriticalRegion(VOID)
-{
-    NT_ENTER(APC_LEVEL);
-}
-
-VOID KeLeaveCriticalRegion(VOID)
-{
-    NT_ENTER(APC_LEVEL);
 }
 
 /* ---- System threads ---- */

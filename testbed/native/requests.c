@@ -2,7 +2,6 @@
 /* native.h's files and requests: what the I/O manager and a class driver do for their callers. */
 #include "pnp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <storport.h>

@@ -2,9 +2,6 @@
 /* Strings: UTF-16 and UTF-8. */
 #include "internal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 /* One code point of UTF-8; replaces what is malformed by U+FFFD and says so. */
 static uint32_t Utf8Next(const char **Source, const char *End, bool *Replaced)
 {
@@ -188,17 +185,6 @@ VOID RtlInitUnicodeString(PUNICODE_STRING Destination, PCWSTR Source)
     Destination->Buffer = (PWSTR)Source;
 }
 
-VOID RtlInitEmptyUnicodeString(PUNICODE_STRING Destination, PWCHAR Buffer, USHORT SizeBytes)
-{
-    *Destination = (UNICODE_STRING){0, SizeBytes, Buffer};
-}
-
-VOID RtlInitAnsiString(PANSI_STRING Destination, PCSZ Source)
-{
-    size_t Length = Source == NULL ? 0 : strlen(Source);
-    *Destination = (ANSI_STRING){(USHORT)Length, (USHORT)(Source == NULL ? 0 : Length + 1), (PCHAR)Source};
-}
-
 VOID RtlFreeUnicodeString(PUNICODE_STRING String)
 {
     NT_ENTER(PASSIVE_LEVEL);
@@ -208,102 +194,16 @@ VOID RtlFreeUnicodeString(PUNICODE_STRING String)
     *String = (UNICODE_STRING){0, 0, NULL};
 }
 
-VOID RtlFreeAnsiString(PANSI_STRING String)
+NTSTATUS RtlAppendUnicodeToString(PUNICODE_STRING Destination, PCWSTR Source)
 {
-    NT_ENTER(PASSIVE_LEVEL);
-    if (String->Buffer != NULL) {
-        ExFreePool(String->Buffer);
-    }
-    *String = (ANSI_STRING){0, 0, NULL};
-}
-
-VOID RtlCopyUnicodeString(PUNICODE_STRING Destination, PCUNICODE_STRING Source)
-{
-    USHORT Length = Source == NULL ? 0 : Source->Length;
-    Length = Length < Destination->MaximumLength ? Length : Destination->MaximumLength;
-    if (Length != 0) {
-        memmove(Destination->Buffer, Source->Buffer, Length);
-    }
-    Destination->Length = Length;
-    if ((ULONG)Length + sizeof(WCHAR) <= Destination->MaximumLength) {
-        Destination->Buffer[Length / sizeof(WCHAR)] = 0;
-    }
-}
-
-NTSTATUS RtlAppendUnicodeStringToString(PUNICODE_STRING Destination, PCUNICODE_STRING Source)
-{
-    ULONG Length = (ULONG)Destination->Length + Source->Length;
+    SIZE_T Added = NativeWcslen(Source) * sizeof(WCHAR), Length = Destination->Length + Added;
     if (Length > Destination->MaximumLength) {
         return STATUS_BUFFER_TOO_SMALL;
     }
-    memmove((PCHAR)Destination->Buffer + Destination->Length, Source->Buffer, Source->Length);
+    memcpy((PCHAR)Destination->Buffer + Destination->Length, Source, Added);
     Destination->Length = (USHORT)Length;
     if (Length + sizeof(WCHAR) <= Destination->MaximumLength) {
         Destination->Buffer[Length / sizeof(WCHAR)] = 0;
     }
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS RtlAppendUnicodeToString(PUNICODE_STRING Destination, PCWSTR Source)
-{
-    UNICODE_STRING String;
-    RtlInitUnicodeString(&String, Source);
-    return RtlAppendUnicodeStringToString(Destination, &String);
-}
-
-LONG RtlCompareUnicodeString(PCUNICODE_STRING A, PCUNICODE_STRING B, BOOLEAN CaseInSensitive)
-{
-    NT_ENTER(PASSIVE_LEVEL);
-    USHORT Shorter = A->Length < B->Length ? A->Length : B->Length;
-    for (USHORT Index = 0; Index < Shorter / sizeof(WCHAR); Index++) {
-        int Left = A->Buffer[Index], Right = B->Buffer[Index];
-        if (CaseInSensitive) {
-            Left = TextLower(Left);
-            Right = TextLower(Right);
-        }
-        if (Left != Right) {
-            return Left - Right;
-        }
-    }
-    return (LONG)A->Length - (LONG)B->Length;
-}
-
-BOOLEAN RtlEqualUnicodeString(PCUNICODE_STRING A, PCUNICODE_STRING B, BOOLEAN CaseInSensitive)
-{
-    return RtlCompareUnicodeString(A, B, CaseInSensitive) == 0;
-}
-
-/* The system's code page is taken as UTF-8. */
-NTSTATUS RtlAnsiStringToUnicodeString(PUNICODE_STRING Destination, PCANSI_STRING Source, BOOLEAN Allocate)
-{
-    ULONG Size;
-    RtlUTF8ToUnicodeN(NULL, 0, &Size, Source->Buffer, Source->Length);
-    if (Allocate) {
-        Destination->MaximumLength = (USHORT)(Size + sizeof(WCHAR));
-        Destination->Buffer = ExAllocatePoolWithTag(NonPagedPoolNx, Destination->MaximumLength, 'rtSN');
-    }
-    if (Destination->Buffer == NULL || Size + sizeof(WCHAR) > Destination->MaximumLength) {
-        return Allocate ? STATUS_NO_MEMORY : STATUS_BUFFER_OVERFLOW;
-    }
-    RtlUTF8ToUnicodeN(Destination->Buffer, Size, NULL, Source->Buffer, Source->Length);
-    Destination->Buffer[Size / sizeof(WCHAR)] = 0;
-    Destination->Length = (USHORT)Size;
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS RtlUnicodeStringToAnsiString(PANSI_STRING Destination, PCUNICODE_STRING Source, BOOLEAN Allocate)
-{
-    ULONG Size;
-    RtlUnicodeToUTF8N(NULL, 0, &Size, Source->Buffer, Source->Length);
-    if (Allocate) {
-        Destination->MaximumLength = (USHORT)(Size + 1);
-        Destination->Buffer = ExAllocatePoolWithTag(NonPagedPoolNx, Destination->MaximumLength, 'rtSN');
-    }
-    if (Destination->Buffer == NULL || Size + 1 > Destination->MaximumLength) {
-        return Allocate ? STATUS_NO_MEMORY : STATUS_BUFFER_OVERFLOW;
-    }
-    RtlUnicodeToUTF8N(Destination->Buffer, Size, NULL, Source->Buffer, Source->Length);
-    Destination->Buffer[Size] = '\0';
-    Destination->Length = (USHORT)Size;
     return STATUS_SUCCESS;
 }

@@ -2,7 +2,6 @@
 /* What is alive, by kind: one hash table under one lock. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define TRACK_BUCKETS 4096u

@@ -2,7 +2,6 @@
 /* WSK's registration, and the functions of its provider: sockets, names. */
 #include "wsk_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define REGISTRATION_STATE 0x57534B5245474953ull

@@ -2,7 +2,6 @@
 /* Operations and the engine that ends them: see wsk_internal.h. */
 #include "wsk_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static struct {

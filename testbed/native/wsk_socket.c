@@ -2,9 +2,6 @@
 /* The functions of a WSK connection socket. */
 #include "wsk_internal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 bool AddressFromSockaddr(const SOCKADDR *Sockaddr, GROUND_ADDRESS *Address)
 {
     memset(Address, 0, sizeof(*Address));

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -51,9 +52,9 @@ uint16_t ServerSilent(void)
 
 void ServerStart(SERVER *Server, const char *const *Arguments)
 {
-    const char *Line[32] = {"nbdkit", "--foreground", "--exit-with-parent", "--ipaddr", "127.0.0.1"};
+    const char *Line[32] = {"nbdkit", "--foreground", "--ipaddr", "127.0.0.1"};
     char Port[8];
-    int Count = 5;
+    int Count = 4;
     Server->Port = ServerFreePort();
     snprintf(Port, sizeof(Port), "%u", Server->Port);
     snprintf(Server->PidFile, sizeof(Server->PidFile), "/tmp/wnbd-sim-%d-%u.pid", (int)getpid(), Server->Port);
@@ -66,6 +67,8 @@ void ServerStart(SERVER *Server, const char *const *Arguments)
     }
     Server->Pid = fork();
     if (Server->Pid == 0) {
+        /* Killed with this test, also while it is stopped, which --exit-with-parent does not see to. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execvp(Line[0], (char *const *)Line);
         ServerFail("cannot run nbdkit (install the package nbdkit)");
     }
@@ -92,7 +95,12 @@ static void ServerSignal(const SERVER *Server, int Signal)
 
 void ServerPause(const SERVER *Server)
 {
+    int Status;
     ServerSignal(Server, SIGSTOP);
+    /* Its threads may run for a moment yet. */
+    if (waitpid(Server->Pid, &Status, WUNTRACED) != Server->Pid || !WIFSTOPPED(Status)) {
+        ServerFail("cannot stop nbdkit");
+    }
 }
 
 void ServerResume(const SERVER *Server)

@@ -46,7 +46,6 @@ VOID MmBuildMdlForNonPagedPool(PMDL Mdl);
 PVOID MmGetSystemAddressForMdlSafe(PMDL Mdl, ULONG Priority);
 VOID MmProbeAndLockPages(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation);
 VOID MmUnlockPages(PMDL Mdl);
-VOID MmPrepareMdlForReuse(PMDL Mdl);
 #define MmGetMdlVirtualAddress(Mdl) ((PVOID)((PCHAR)(Mdl)->StartVa + (Mdl)->ByteOffset))
 #define MmGetMdlByteCount(Mdl) ((Mdl)->ByteCount)
 #define MmGetMdlByteOffset(Mdl) ((Mdl)->ByteOffset)
@@ -319,13 +318,11 @@ NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost);
 #define IoCallDriver IofCallDriver
 #define IoCompleteRequest IofCompleteRequest
-BOOLEAN IoForwardIrpSynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 BOOLEAN IoCancelIrp(PIRP Irp);
 PDRIVER_CANCEL IoSetCancelRoutine(PIRP Irp, PDRIVER_CANCEL CancelRoutine);
 VOID IoAcquireCancelSpinLock(PKIRQL Irql);
 VOID IoReleaseCancelSpinLock(KIRQL Irql);
 PEPROCESS IoGetRequestorProcess(PIRP Irp);
-ULONG IoGetRequestorProcessId(PIRP Irp);
 
 PIO_STACK_LOCATION IoGetCurrentIrpStackLocation(PIRP Irp);
 PIO_STACK_LOCATION IoGetNextIrpStackLocation(PIRP Irp);
@@ -386,8 +383,6 @@ VOID IoDetachDevice(PDEVICE_OBJECT Target);
 PDEVICE_OBJECT IoGetAttachedDeviceReference(PDEVICE_OBJECT DeviceObject);
 NTSTATUS IoCreateSymbolicLink(PUNICODE_STRING Link, PUNICODE_STRING Target);
 NTSTATUS IoDeleteSymbolicLink(PUNICODE_STRING Link);
-NTSTATUS IoAllocateDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID Id, ULONG Size, PVOID *Extension);
-PVOID IoGetDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID Id);
 
 /* ---- Work items ---- */
 

@@ -30,13 +30,11 @@ VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock);
 VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock);
 VOID KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE Handle);
 VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE Handle);
-BOOLEAN KeTestSpinLock(PKSPIN_LOCK SpinLock);
 
 /* ---- Dispatcher objects ---- */
 
 typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;
 typedef enum _TIMER_TYPE { NotificationTimer, SynchronizationTimer } TIMER_TYPE;
-typedef enum _WAIT_TYPE { WaitAll, WaitAny } WAIT_TYPE;
 typedef enum _KWAIT_REASON { Executive = 0, UserRequest = 6 } KWAIT_REASON;
 enum { KernelMode, UserMode };
 
@@ -50,20 +48,11 @@ typedef struct _KEVENT {
     DISPATCHER_HEADER Header;
 } KEVENT, *PKEVENT, *PRKEVENT;
 
-typedef struct _FAST_MUTEX {
-    KEVENT Event;
-    struct _KTHREAD *Owner;
-    KIRQL OldIrql;
-} FAST_MUTEX, *PFAST_MUTEX;
-
 VOID KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State);
 LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait);
 VOID KeClearEvent(PRKEVENT Event);
 LONG KeResetEvent(PRKEVENT Event);
 LONG KeReadStateEvent(PRKEVENT Event);
-VOID ExInitializeFastMutex(PFAST_MUTEX Mutex);
-VOID ExAcquireFastMutex(PFAST_MUTEX Mutex);
-VOID ExReleaseFastMutex(PFAST_MUTEX Mutex);
 NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable,
                                PLARGE_INTEGER Timeout);
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE Mode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
@@ -84,8 +73,6 @@ typedef struct _KDPC {
     BOOLEAN Queued;
 } KDPC, *PKDPC, *PRKDPC;
 
-typedef enum _KDPC_IMPORTANCE { LowImportance, MediumImportance, HighImportance, MediumHighImportance } KDPC_IMPORTANCE;
-
 typedef struct _KTIMER {
     DISPATCHER_HEADER Header;
     LIST_ENTRY Link;   /* in the timer queue; guarded by the test bed's lock */
@@ -99,7 +86,6 @@ VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE Routine, PVOID Context);
 BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2);
 BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc);
 VOID KeFlushQueuedDpcs(VOID);
-VOID KeSetImportanceDpc(PRKDPC Dpc, KDPC_IMPORTANCE Importance);
 VOID KeInitializeTimer(PKTIMER Timer);
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type);
 BOOLEAN KeSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc);
@@ -110,17 +96,9 @@ BOOLEAN KeReadStateTimer(PKTIMER Timer);
 /* ---- Time ---- */
 
 ULONGLONG KeQueryInterruptTime(VOID); /* 100 ns since the start */
-ULONGLONG KeQueryInterruptTimePrecise(PULONG64 Counter);
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER Frequency);
 VOID KeQuerySystemTime(PLARGE_INTEGER Time); /* 100 ns since 1601 */
-ULONGLONG KeQueryUnbiasedInterruptTime(VOID);
 VOID KeQueryTickCount(PLARGE_INTEGER Count);
-ULONG KeQueryTimeIncrement(VOID);
-VOID KeStallExecutionProcessor(ULONG Microseconds);
-ULONG KeGetCurrentProcessorNumber(VOID);
-ULONG KeQueryActiveProcessorCount(PVOID ActiveProcessors);
-VOID KeEnterCriticalRegion(VOID);
-VOID KeLeaveCriticalRegion(VOID);
 
 /* ---- Processes and threads ---- */
 
@@ -140,8 +118,6 @@ PKTHREAD KeGetCurrentThread(VOID);
 PEPROCESS PsGetCurrentProcess(VOID);
 #define IoGetCurrentProcess() PsGetCurrentProcess()
 HANDLE PsGetProcessId(PEPROCESS Process);
-HANDLE PsGetCurrentProcessId(VOID);
-HANDLE PsGetCurrentThreadId(VOID);
 NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus);
 
 /* ---- Pool ---- */

@@ -131,17 +131,8 @@ static inline PVOID InterlockedCompareExchangePointer(PVOID volatile *Target, PV
     UNICODE_STRING Name = {0, (Size) * sizeof(WCHAR), Name##Buffer}
 
 VOID RtlInitUnicodeString(PUNICODE_STRING Destination, PCWSTR Source);
-VOID RtlInitEmptyUnicodeString(PUNICODE_STRING Destination, PWCHAR Buffer, USHORT SizeBytes);
-VOID RtlInitAnsiString(PANSI_STRING Destination, PCSZ Source);
 VOID RtlFreeUnicodeString(PUNICODE_STRING String);
-VOID RtlFreeAnsiString(PANSI_STRING String);
-VOID RtlCopyUnicodeString(PUNICODE_STRING Destination, PCUNICODE_STRING Source);
 NTSTATUS RtlAppendUnicodeToString(PUNICODE_STRING Destination, PCWSTR Source);
-NTSTATUS RtlAppendUnicodeStringToString(PUNICODE_STRING Destination, PCUNICODE_STRING Source);
-BOOLEAN RtlEqualUnicodeString(PCUNICODE_STRING A, PCUNICODE_STRING B, BOOLEAN CaseInSensitive);
-LONG RtlCompareUnicodeString(PCUNICODE_STRING A, PCUNICODE_STRING B, BOOLEAN CaseInSensitive);
-NTSTATUS RtlAnsiStringToUnicodeString(PUNICODE_STRING Destination, PCANSI_STRING Source, BOOLEAN Allocate);
-NTSTATUS RtlUnicodeStringToAnsiString(PANSI_STRING Destination, PCUNICODE_STRING Source, BOOLEAN Allocate);
 NTSTATUS RtlUTF8ToUnicodeN(PWSTR Destination, ULONG SizeBytes, PULONG UsedBytes, PCSTR Source, ULONG SourceBytes);
 NTSTATUS RtlUnicodeToUTF8N(PSTR Destination, ULONG SizeBytes, PULONG UsedBytes, PCWSTR Source, ULONG SourceBytes);
 #define wcslen NativeWcslen /* the C library's counts characters of four bytes */
