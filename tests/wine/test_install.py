@@ -64,7 +64,7 @@ class Installation(bed.Case):
     def test_uninstall_during_traffic(self):
         self.install()
         number = self.map("disk", self.serve(servers.NbdKit, self.image()))
-        program = bed.Program(["disktool", str(number), "random", "--count", "1000000", "--depth", "16",
+        program = bed.Program(["disktool", str(number), "random", "--count", "20000", "--depth", "16",
                                "--expect-errors"])
         self.client("uninstall-driver", seconds=60)
         program.wait(60)
