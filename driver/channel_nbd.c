@@ -282,8 +282,7 @@ static ACTION ConnectionTransfer(CONNECTION *Connection, LIST_ENTRY *Done)
     if (ConnectionLate(Connection)) {
         if (Connection->State == CONNECTION_HANDSHAKE) {
             ConnectionNote(Connection, WIN32_TIMED_OUT, 0,
-                           "the server accepted the connection and then said nothing for 15 seconds (is it an NBD "
-                           "server?)");
+                           "the server did not finish the NBD handshake within 15 seconds (is it an NBD server?)");
         }
         ConnectionMove(Connection, CONNECTION_CLOSING);
         return ACTION_AGAIN;

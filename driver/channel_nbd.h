@@ -18,7 +18,7 @@
 #include "nbd/nbd.h"
 #include "net.h"
 
-/* Name, what is under way, legal next states. tools/draw-states makes the picture in the documentation of it. */
+/* Name, what is under way, legal next states. tools/draw-states makes docs/states.md of it. */
 #define CONNECTION_STATES(STATE)                                                                                       \
     STATE(CONNECTION_RESOLVING, "the name is being resolved", BIT(CONNECTION_RESOLVED))                                \
     STATE(CONNECTION_RESOLVED, "an address has to be tried", BIT(CONNECTION_OPENING) | BIT(CONNECTION_CLOSED))         \

@@ -5,6 +5,13 @@
 #include "channel_nbd.h"
 #include "pool.h"
 #include "trace.h"
+#include "version.h"
+
+/* INQUIRY product revision level: the version, 4 characters. */
+#define DISK_REVISION_OF(Major, Minor) #Major "." #Minor " "
+#define DISK_REVISION_TEXT(Major, Minor) DISK_REVISION_OF(Major, Minor)
+static const CHAR DiskRevision[] = DISK_REVISION_TEXT(WNBD_VERSION_MAJOR, WNBD_VERSION_MINOR);
+C_ASSERT(sizeof(DiskRevision) == sizeof(((SCSI_DISK *)NULL)->Revision));
 
 static VOID NTAPI DiskDestroy(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
@@ -45,7 +52,7 @@ static void DiskDefaults(DISK *Disk)
     }
     SCSI_DISK *Scsi = &Disk->Scsi;
     RtlCopyMemory(Scsi->SerialNumber, Properties->SerialNumber, sizeof(Scsi->SerialNumber));
-    RtlCopyMemory(Scsi->Revision, DISK_REVISION, sizeof(Scsi->Revision));
+    RtlCopyMemory(Scsi->Revision, DiskRevision, sizeof(Scsi->Revision));
     Scsi->NaaSpecified = Properties->Flags.NaaIdSpecified;
     RtlCopyMemory(Scsi->Naa, Properties->NaaIdentifier.data, sizeof(Scsi->Naa));
 }

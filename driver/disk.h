@@ -23,8 +23,6 @@ typedef enum {
     DISK_GONE        /* withdrawn: its address answers NO_DEVICE */
 } DISK_STATE;
 
-/* INQUIRY product revision level. */
-#define DISK_REVISION "0.3 "
 /* UNMAP descriptors in one command where the creator names no limit. */
 #define DISK_DEFAULT_UNMAP_DESCRIPTORS 256u
 

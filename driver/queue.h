@@ -22,7 +22,7 @@
 #include "scsi/scsi.h"
 #include "wnbd_ioctl.h"
 
-/* name, who owns the request in it, legal next states */
+/* Name, who owns the request in it, legal next states. tools/draw-states makes docs/states.md of both. */
 #define REQUEST_STATES(STATE)                                                                                          \
     STATE(REQUEST_FREE, "nobody", BIT(REQUEST_QUEUED))                                                                 \
     STATE(REQUEST_QUEUED, "the submit list: parts are left to send", BIT(REQUEST_ACTIVE) | BIT(REQUEST_COMPLETING))    \
