@@ -167,6 +167,7 @@ static void TestAdapterRemoved(void)
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 7});
     Map(&Bed, &Disk, &Server);
     ServerPause(&Server);
+    Disk.TimeoutSeconds = 1; /* Storport waits for them before it tells the miniport */
     Begin(&Disk, Transfers);
     NativeDeviceSurpriseRemove(Bed.Adapter);
     CHECK(End(Transfers) > 0);
