@@ -88,11 +88,23 @@ static BOOLEAN SameBytes(const VOID *A, ULONG ALength, const VOID *B, ULONG BLen
     return ALength == BLength && RtlCompareMemory(A, B, ALength) == ALength;
 }
 
-/* Who is there now: read into Fresh, a unit that serves as a record only. */
-static VOID ReadIdentity(SCAN *Scan, UNIT *Unit, UNIT *Fresh)
+/* A page that page 00h lists. FALSE: the unit has gone away since. */
+static BOOLEAN ReadListedPage(SCAN *Scan, UNIT *Unit, UCHAR Code, PUCHAR Page, ULONG *PageLength)
+{
+    const ULONG Returned = InquirePage(Scan, Unit, Code);
+
+    if (Returned == 0 && Inquire(Scan, Unit) == 0)
+        return FALSE;
+    PORT_REQUIRE(INQUIRY_DATA, Returned != 0, "page 0x%02x is listed and isn't answered", Code);
+    CopyPage(Scan, Returned, Page, PageLength);
+    return TRUE;
+}
+
+/* Who is there now: read into Fresh, a unit that serves as a record only. FALSE: nobody any more. */
+static BOOLEAN ReadIdentity(SCAN *Scan, UNIT *Unit, UNIT *Fresh)
 {
     BOOLEAN Has80 = FALSE, Has83 = FALSE;
-    ULONG Returned = InquirePage(Scan, Unit, 0x00);
+    const ULONG Returned = InquirePage(Scan, Unit, 0x00);
     ULONG i;
 
     for (i = 4; i < Returned; ++i) {
@@ -101,16 +113,10 @@ static VOID ReadIdentity(SCAN *Scan, UNIT *Unit, UNIT *Fresh)
         Has80 = Has80 || Scan->Data[i] == 0x80;
         Has83 = Has83 || Scan->Data[i] == 0x83;
     }
-    if (Has83) {
-        Returned = InquirePage(Scan, Unit, 0x83);
-        PORT_REQUIRE(INQUIRY_DATA, Returned != 0, "page 83h is listed and isn't answered");
-        CopyPage(Scan, Returned, Fresh->Vpd83, &Fresh->Vpd83Length);
-    }
-    if (Has80) {
-        Returned = InquirePage(Scan, Unit, 0x80);
-        PORT_REQUIRE(INQUIRY_DATA, Returned != 0, "page 80h is listed and isn't answered");
-        CopyPage(Scan, Returned, Fresh->Vpd80, &Fresh->Vpd80Length);
-    }
+    if (Returned == 0 && Inquire(Scan, Unit) == 0)
+        return FALSE;
+    return (!Has83 || ReadListedPage(Scan, Unit, 0x83, Fresh->Vpd83, &Fresh->Vpd83Length)) &&
+           (!Has80 || ReadListedPage(Scan, Unit, 0x80, Fresh->Vpd80, &Fresh->Vpd80Length));
 }
 
 static VOID CheckIdentity(const UNIT *Unit, const UNIT *Fresh)
@@ -149,8 +155,8 @@ static BOOLEAN ScanUnit(SCAN *Scan, UCHAR Path, UCHAR Target, UCHAR Lun)
         Found = Fresh->InquiryLength != 0;
         RtlCopyMemory(Fresh->Inquiry, Scan->Data, Fresh->InquiryLength);
     }
+    Found = Found && ReadIdentity(Scan, Unit, Fresh);
     if (Found) {
-        ReadIdentity(Scan, Unit, Fresh);
         if (Unit->State != UNIT_PROBING)
             CheckIdentity(Unit, Fresh);
         Unit->SeenByScan = Scan->Number;
@@ -299,8 +305,7 @@ NTSTATUS PortScanStart(ADAPTER *Adapter)
     Status = PsCreateSystemThread(&Thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, ScanThread, Adapter);
     if (!NT_SUCCESS(Status))
         return Status;
-    Status =
-        ObReferenceObjectByHandle(Thread, THREAD_ALL_ACCESS, NULL, KernelMode, &Adapter->ScanThread, NULL);
+    Status = ObReferenceObjectByHandle(Thread, THREAD_ALL_ACCESS, NULL, KernelMode, &Adapter->ScanThread, NULL);
     NT_ASSERT(NT_SUCCESS(Status));
     ZwClose(Thread);
     return STATUS_SUCCESS;
