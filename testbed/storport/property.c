@@ -83,6 +83,25 @@ static ULONG DescribeId(const UNIT *Unit, PUCHAR Buffer)
     return Length;
 }
 
+/* What the port driver grants [STORAGE_DEVICE_IO_CAPABILITY_DESCRIPTOR]. */
+static ULONG DescribeIoCapability(const ADAPTER *Adapter, PUCHAR Buffer)
+{
+    ULONG *Fields = (ULONG *)Buffer; /* Version, Size, LunMaxIoCount, AdapterMaxIoCount */
+
+    Fields[0] = 16;
+    Fields[1] = 16;
+    Fields[2] = Adapter->Config.MaxIOsPerLun;
+    Fields[3] = Adapter->Config.MaxNumberOfIO;
+    return 16;
+}
+
+/* Whether the adapter (Unit NULL) or the unit has the property. */
+static BOOLEAN HasProperty(const UNIT *Unit, ULONG PropertyId)
+{
+    return PropertyId == PORT_STORAGE_ADAPTER_PROPERTY || PropertyId == PORT_STORAGE_IO_CAPABILITY_PROPERTY ||
+           (Unit != NULL && PropertyId <= PORT_STORAGE_DEVICE_ID_PROPERTY);
+}
+
 NTSTATUS PortPropertyQuery(ADAPTER *Adapter, UNIT *Unit, PIRP Irp)
 {
     const IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
@@ -93,8 +112,7 @@ NTSTATUS PortPropertyQuery(ADAPTER *Adapter, UNIT *Unit, PIRP Irp)
 
     if (Stack->Parameters.DeviceIoControl.InputBufferLength < 8)
         return PortIrpComplete(Irp, STATUS_INVALID_PARAMETER, 0);
-    if (Query->PropertyId != PORT_STORAGE_ADAPTER_PROPERTY &&
-        (Unit == NULL || Query->PropertyId > PORT_STORAGE_DEVICE_ID_PROPERTY))
+    if (!HasProperty(Unit, Query->PropertyId))
         return PortIrpComplete(Irp, STATUS_NOT_SUPPORTED, 0);
     if (Query->QueryType == PORT_PROPERTY_EXISTS_QUERY)
         return PortIrpComplete(Irp, STATUS_SUCCESS, 0);
@@ -108,6 +126,8 @@ NTSTATUS PortPropertyQuery(ADAPTER *Adapter, UNIT *Unit, PIRP Irp)
         Length = DescribeAdapter(Adapter, Descriptor);
     else if (Query->PropertyId == PORT_STORAGE_DEVICE_PROPERTY)
         Length = DescribeDevice(Unit, Descriptor);
+    else if (Query->PropertyId == PORT_STORAGE_IO_CAPABILITY_PROPERTY)
+        Length = DescribeIoCapability(Adapter, Descriptor);
     else
         Length = DescribeId(Unit, Descriptor);
     if (Length > OutputLength)

@@ -70,6 +70,8 @@ class Commands(bed.Case):
         self.assertEqual(values["ReadOnly"], "false")
         self.assertEqual(values["FlushSupported"], "true")
         self.assertEqual(values["UseUserspaceNbd"], "false")
+        self.assertEqual(values["MaxIOReqPerLun"], "255")
+        self.assertEqual(values["MaxIOReqPerAdapter"], "1000")
         title, *lines = second.splitlines()
         self.assertEqual(title, "Nbd properties")
         self.assertEqual([line[:25].rstrip() for line in lines], SHOW_NBD)
