@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # wnbd_add_driver(NAME SOURCES... ) makes NAME.sys, a kernel image: native subsystem, no C library,
-# its own entry point, sections that memory integrity accepts. LIBRARIES are import libraries.
+# its own entry point, sections that memory integrity accepts. LIBRARIES are import libraries. An image with a .def
+# among its sources exports something, which makes it a DLL in its headers; others are none, as Microsoft's linker
+# makes them with /DRIVER:WDM.
 function(wnbd_add_driver name)
   cmake_parse_arguments(ARG "" "ENTRY" "SOURCES;LIBRARIES;DEFINITIONS" ${ARGN})
   if(NOT ARG_ENTRY)
     set(ARG_ENTRY DriverEntry)
   endif()
-  add_library(${name} SHARED ${ARG_SOURCES})
+  if(ARG_SOURCES MATCHES "\\.def(;|$)")
+    add_library(${name} SHARED ${ARG_SOURCES})
+  else()
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_options(${name} PRIVATE -Wl,--Xlink=-driver:wdm -Wl,--Xlink=-tsaware:no)
+  endif()
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".sys")
   target_include_directories(${name} PRIVATE
     ${CMAKE_SOURCE_DIR}/ddk ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/core)
