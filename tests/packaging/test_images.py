@@ -55,6 +55,8 @@ def layout_problems(image):
         yield "cannot be relocated"
     if not image.dll_characteristics & pe.NX_COMPAT:
         yield "is not NX compatible"
+    if image.characteristics & pe.FILE_DLL or not image.dll_characteristics & pe.WDM_DRIVER:
+        yield "is not what /DRIVER:WDM makes"
     if image.checksum != image.computed_checksum():
         yield f"has the checksum {image.checksum:#x}, not {image.computed_checksum():#x}"
 
@@ -116,6 +118,7 @@ class Driver(unittest.TestCase):
         found = self.changed(lambda data: struct.pack_into("<H", data, self.image.optional + 70, 0))
         self.assertTrue(any("relocated" in problem for problem in found), found)
         self.assertTrue(any("NX" in problem for problem in found), found)
+        self.assertTrue(any("/DRIVER:WDM" in problem for problem in found), found)
 
 
 class Versions(unittest.TestCase):
