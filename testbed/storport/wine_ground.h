@@ -2,7 +2,8 @@
 /*
  * Between the files of the Wine ground. Wine 8's kernel queues DPCs and never runs them, doesn't know when a timer's
  * DPC has ended, and lacks IoBuildPartialMdl: the miniport's imports of those are redirected to the functions here. The
- * imports that allocate and free are redirected too, so that what a driver leaves behind is seen.
+ * imports that allocate and free are redirected too, so that what a driver leaves behind is seen. netio.sys, which a
+ * miniport may use, is redirected where closing a socket crashes.
  */
 #pragma once
 
@@ -21,13 +22,18 @@ BOOLEAN NTAPI WineSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, 
 BOOLEAN NTAPI WineCancelTimer(PKTIMER Timer);
 
 /* wine_imports.c */
-VOID WineRedirectImports(PVOID CodeAddress);
-
-/* wine_track.c: what the driver allocates and frees, and the spin locks that its threads hold. */
 typedef struct {
     PCSTR Name;
     PVOID Function;
+    PVOID *Original; /* receives what the import was; may be NULL */
 } WINE_REDIRECTION;
+VOID WineRedirectImports(PVOID CodeAddress);
+
+/* wine_netio.c */
+extern const WINE_REDIRECTION WineNetioRedirections[];
+extern const ULONG WineNetioRedirectionCount;
+
+/* wine_track.c: what the driver allocates and frees, and the spin locks that its threads hold. */
 extern const WINE_REDIRECTION WineTrackRedirections[];
 extern const ULONG WineTrackRedirectionCount;
 VOID WineTrackCheckLeaks(VOID);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Redirects imports of the miniport's image to functions of ours, by writing its import address table. */
+/*
+ * Redirects imports of the miniport's image, and of netio.sys if the miniport uses that, to functions of ours, by
+ * writing their import address tables.
+ */
 #include "port.h"
 #include "wine_ground.h"
 #include "wine_ntdll.h"
@@ -32,13 +35,13 @@ static VOID NTAPI WineBuildPartialMdl(PMDL Source, PMDL Target, PVOID VirtualAdd
 }
 
 static const WINE_REDIRECTION Redirections[] = {
-    {"KeInsertQueueDpc", (PVOID)(ULONG_PTR)WineInsertQueueDpc},
-    {"KeRemoveQueueDpc", (PVOID)(ULONG_PTR)WineRemoveQueueDpc},
-    {"KeFlushQueuedDpcs", (PVOID)(ULONG_PTR)WineFlushQueuedDpcs},
-    {"KeSetTimer", (PVOID)(ULONG_PTR)WineSetTimer},
-    {"KeSetTimerEx", (PVOID)(ULONG_PTR)WineSetTimerEx},
-    {"KeCancelTimer", (PVOID)(ULONG_PTR)WineCancelTimer},
-    {"IoBuildPartialMdl", (PVOID)(ULONG_PTR)WineBuildPartialMdl},
+    {"KeInsertQueueDpc", (PVOID)(ULONG_PTR)WineInsertQueueDpc, NULL},
+    {"KeRemoveQueueDpc", (PVOID)(ULONG_PTR)WineRemoveQueueDpc, NULL},
+    {"KeFlushQueuedDpcs", (PVOID)(ULONG_PTR)WineFlushQueuedDpcs, NULL},
+    {"KeSetTimer", (PVOID)(ULONG_PTR)WineSetTimer, NULL},
+    {"KeSetTimerEx", (PVOID)(ULONG_PTR)WineSetTimerEx, NULL},
+    {"KeCancelTimer", (PVOID)(ULONG_PTR)WineCancelTimer, NULL},
+    {"IoBuildPartialMdl", (PVOID)(ULONG_PTR)WineBuildPartialMdl, NULL},
 };
 
 static BOOLEAN SameName(PCSTR A, PCSTR B)
@@ -50,13 +53,13 @@ static BOOLEAN SameName(PCSTR A, PCSTR B)
     return *A == *B;
 }
 
-static PVOID Lookup(const WINE_REDIRECTION *Table, ULONG Count, PCSTR Name)
+static const WINE_REDIRECTION *Lookup(const WINE_REDIRECTION *Table, ULONG Count, PCSTR Name)
 {
     ULONG i;
 
     for (i = 0; i < Count; ++i)
         if (SameName(Table[i].Name, Name))
-            return Table[i].Function;
+            return &Table[i];
     return NULL;
 }
 
@@ -76,14 +79,31 @@ static VOID Write(PVOID *Slot, PVOID Function)
     NtProtectVirtualMemory(NtCurrentProcess(), &Page, &Length, Old, &Old);
 }
 
-VOID WineRedirectImports(PVOID CodeAddress)
+static VOID Redirect(PVOID *Slot, const WINE_REDIRECTION *Redirection)
+{
+    if (*Slot == Redirection->Function)
+        return;
+    if (Redirection->Original != NULL)
+        *Redirection->Original = *Slot;
+    Write(Slot, Redirection->Function);
+}
+
+/* netio.sys has no other user in the process, and stays loaded as long as the miniport. */
+static const WINE_REDIRECTION *LookupNetio(PCSTR Name, PVOID *Slot)
+{
+    UNREFERENCED_PARAMETER(Slot);
+    return Lookup(WineNetioRedirections, WineNetioRedirectionCount, Name);
+}
+
+/* Looks at every import of the image that holds CodeAddress. */
+static VOID RedirectImage(PVOID CodeAddress, const WINE_REDIRECTION *(*Choose)(PCSTR Name, PVOID *Slot))
 {
     const IMPORT_DESCRIPTOR *Descriptor;
     PUCHAR Base = NULL;
     PUCHAR Header;
 
     if (RtlPcToFileHeader(CodeAddress, (PVOID *)&Base) == NULL) {
-        DbgPrint("storport: no image holds the miniport's code at %p\n", CodeAddress);
+        DbgPrint("storport: no image holds the code at %p\n", CodeAddress);
         return;
     }
     Header = Base + *(ULONG *)(Base + PE_OFFSET_FIELD);
@@ -94,15 +114,29 @@ VOID WineRedirectImports(PVOID CodeAddress)
         ULONG i;
 
         for (i = 0; Names[i] != 0; ++i) {
-            PVOID Function;
+            const WINE_REDIRECTION *Redirection;
 
             if ((Names[i] & PE_ORDINAL_FLAG) != 0)
                 continue;
-            Function = Lookup(Redirections, RTL_NUMBER_OF(Redirections), (PCSTR)Base + Names[i] + 2);
-            if (Function == NULL)
-                Function = Lookup(WineTrackRedirections, WineTrackRedirectionCount, (PCSTR)Base + Names[i] + 2);
-            if (Function != NULL)
-                Write(&Slots[i], Function);
+            Redirection = Choose((PCSTR)Base + Names[i] + 2, &Slots[i]);
+            if (Redirection != NULL)
+                Redirect(&Slots[i], Redirection);
         }
     }
+}
+
+static const WINE_REDIRECTION *LookupMiniport(PCSTR Name, PVOID *Slot)
+{
+    const WINE_REDIRECTION *Redirection = Lookup(Redirections, RTL_NUMBER_OF(Redirections), Name);
+
+    if (SameName(Name, "WskRegister"))
+        RedirectImage(*Slot, LookupNetio);
+    if (Redirection == NULL)
+        Redirection = Lookup(WineTrackRedirections, WineTrackRedirectionCount, Name);
+    return Redirection;
+}
+
+VOID WineRedirectImports(PVOID CodeAddress)
+{
+    RedirectImage(CodeAddress, LookupMiniport);
 }

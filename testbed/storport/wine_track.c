@@ -196,10 +196,7 @@ static VOID NTAPI TrackReleaseQueued(PKLOCK_QUEUE_HANDLE Handle)
     KeReleaseInStackQueuedSpinLock(Handle);
 }
 
-#define REDIRECT(Name, Function)                                                                                       \
-    {                                                                                                                  \
-        Name, (PVOID)(ULONG_PTR)(Function)                                                                             \
-    }
+#define REDIRECT(Name, Function) {Name, (PVOID)(ULONG_PTR)(Function), NULL}
 
 const WINE_REDIRECTION WineTrackRedirections[] = {
     REDIRECT("ExAllocatePoolWithTag", TrackAllocatePool),
