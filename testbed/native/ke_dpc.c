@@ -182,7 +182,7 @@ void DpcCheckFree(const void *Address, size_t Length)
     const KDPC *Found = NULL;
     for (PLIST_ENTRY Entry = Dpcs.Queue.Flink; Entry != NULL && Entry != &Dpcs.Queue; Entry = Entry->Flink) {
         const KDPC *Dpc = CONTAINING_RECORD(Entry, KDPC, Link);
-        if ((const char *)Dpc >= (const char *)Address && (const char *)Dpc < (const char *)Address + Length) {
+        if ((uintptr_t)Dpc - (uintptr_t)Address < Length) {
             Found = Dpc;
         }
     }

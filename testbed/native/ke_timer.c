@@ -187,7 +187,7 @@ void TimerCheckFree(const void *Address, size_t Length)
     GroundLockEnter(&NtDispatcherLock);
     for (PLIST_ENTRY Entry = Timers.Queue.Flink; Entry != NULL && Entry != &Timers.Queue; Entry = Entry->Flink) {
         const KTIMER *Timer = CONTAINING_RECORD(Entry, KTIMER, Link);
-        if ((const char *)Timer >= (const char *)Address && (const char *)Timer < (const char *)Address + Length) {
+        if ((uintptr_t)Timer - (uintptr_t)Address < Length) {
             Found = Timer;
         }
     }

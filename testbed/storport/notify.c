@@ -113,7 +113,8 @@ static ULONG GetSystemAddress(ADAPTER *Adapter, PVOID Srb, PVOID *Address)
 
     if (Request->SystemAddress == NULL)
         return STOR_STATUS_INVALID_PARAMETER;
-    if (PortOptions.FailMappingEvery != 0 && (ULONG)InterlockedIncrement(&Calls) % PortOptions.FailMappingEvery == 0)
+    if (!PortRequestIsMapped(Request) && PortOptions.FailMappingEvery != 0 &&
+        (ULONG)InterlockedIncrement(&Calls) % PortOptions.FailMappingEvery == 0)
         return STOR_STATUS_INSUFFICIENT_RESOURCES;
     *Address = Request->SystemAddress;
     return STOR_STATUS_SUCCESS;

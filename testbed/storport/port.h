@@ -177,6 +177,7 @@ typedef struct _REQUEST {
     REQUEST_DONE *Done;  /* called by the completion DPC (or inline: Inline), owns the request then */
     BOOLEAN Inline;
     BOOLEAN Internal; /* the port driver's own: not held back by pauses and locks */
+    BOOLEAN Scan;     /* a scan's: goes first, and a full unit doesn't keep it waiting */
     ULONG Attempts;
     ULONG BusyRetries;
     ULONGLONG Deadline; /* interrupt time, while outstanding */
@@ -280,6 +281,8 @@ NTSTATUS PortRequestDescribe(REQUEST *Request, PVOID Buffer, ULONG Length);
 /* Runs an internal request and waits for it. PASSIVE_LEVEL. */
 UCHAR PortRequestRun(REQUEST *Request);
 NTSTATUS PortRequestPrepareAttempt(REQUEST *Request);
+/* The data buffer is mapped before HwStartIo, because MapBuffers covers the request. */
+BOOLEAN PortRequestIsMapped(const REQUEST *Request);
 VOID PortRequestCheckCompletion(REQUEST *Request);
 VOID PortRequestRetireAttempt(REQUEST *Request);
 VOID PortQuarantineDrain(VOID);

@@ -25,14 +25,17 @@ REQUEST *PortQueueOutstanding(ADAPTER *Adapter, PVOID Srb)
     return NULL;
 }
 
-/* Under Lock. */
+/* Under Lock: whether the unit's first request may go to the miniport now. */
 static BOOLEAN MayStart(const UNIT *Unit, ULONGLONG Now)
 {
     const ADAPTER *Adapter = Unit->Adapter;
 
-    return !Unit->Frozen && !Unit->Resetting && Unit->PausedUntil <= Now && Unit->BusyCount == 0 &&
-           Unit->Outstanding < Unit->QueueDepth && Adapter->PausedUntil <= Now && Adapter->BusyCount == 0 &&
-           Adapter->OutstandingCount < Adapter->Config.MaxNumberOfIO;
+    if (IsListEmpty(&Unit->Queue) || Unit->Resetting || Unit->PausedUntil > Now || Adapter->PausedUntil > Now ||
+        Adapter->BusyCount != 0 || Adapter->OutstandingCount >= Adapter->Config.MaxNumberOfIO)
+        return FALSE;
+    if (CONTAINING_RECORD(Unit->Queue.Flink, REQUEST, Link)->Scan)
+        return TRUE;
+    return !Unit->Frozen && Unit->BusyCount == 0 && Unit->Outstanding < Unit->QueueDepth;
 }
 
 /* Under Lock: one completion fewer to wait for. */
@@ -203,7 +206,7 @@ VOID PortQueuePump(UNIT *Unit)
 
     for (;;) {
         KeAcquireSpinLock(&Adapter->Lock, &Irql);
-        if (IsListEmpty(&Unit->Queue) || !MayStart(Unit, PortPlatformTime())) {
+        if (!MayStart(Unit, PortPlatformTime())) {
             KeReleaseSpinLock(&Adapter->Lock, Irql);
             return;
         }
@@ -230,7 +233,7 @@ VOID PortQueuePumpAll(ADAPTER *Adapter)
         for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
             UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
 
-            if (!IsListEmpty(&Candidate->Queue) && MayStart(Candidate, Now)) {
+            if (MayStart(Candidate, Now)) {
                 Unit = Candidate;
                 PortUnitReference(Unit);
             }
@@ -259,6 +262,8 @@ VOID PortQueueSubmit(REQUEST *Request)
     if (Accepted && Request->Internal) {
         ++Unit->Outstanding;
         ++Adapter->OutstandingCount;
+    } else if (Accepted && Request->Scan) {
+        InsertHeadList(&Unit->Queue, &Request->Link);
     } else if (Accepted) {
         InsertTailList(&Unit->Queue, &Request->Link);
     } else {

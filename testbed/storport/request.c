@@ -98,18 +98,22 @@ static BOOLEAN IsReadWrite(const SRB_FIELDS *Fields)
     }
 }
 
-/* What the miniport sees in DataBuffer: usable where MapBuffers covers the request, else an address that faults. */
-static PVOID VisibleBuffer(const REQUEST *Request)
+BOOLEAN PortRequestIsMapped(const REQUEST *Request)
 {
     const UCHAR Map = Request->Unit->Adapter->Config.MapBuffers;
 
+    if (Request->Fields.Function == SRB_FUNCTION_IO_CONTROL || Request->Fields.Function == SRB_FUNCTION_PNP)
+        return TRUE;
+    return Map == STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE ||
+           (Map != STOR_MAP_NO_BUFFERS && !IsReadWrite(&Request->Fields));
+}
+
+/* What the miniport sees in DataBuffer: usable where it is mapped, else an address that faults. */
+static PVOID VisibleBuffer(const REQUEST *Request)
+{
     if (Request->Fields.DataLength == 0)
         return NULL;
-    if (Request->Fields.Function == SRB_FUNCTION_IO_CONTROL || Request->Fields.Function == SRB_FUNCTION_PNP)
-        return Request->SystemAddress;
-    if (Map == STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE)
-        return Request->SystemAddress;
-    if (Map != STOR_MAP_NO_BUFFERS && !IsReadWrite(&Request->Fields))
+    if (PortRequestIsMapped(Request))
         return Request->SystemAddress;
     return (PVOID)((ULONG_PTR)Request->SystemAddress ^ UNMAPPED_BITS);
 }

@@ -31,8 +31,10 @@ static ULONG Command(SCAN *Scan, UNIT *Unit, const UCHAR *Cdb, UCHAR CdbLength, 
         return 0;
     RtlFillMemory(Scan->Data, Length, STALE_BYTE);
     RtlFillMemory(Scan->Data + Length, GUARD_LENGTH, GUARD_BYTE);
+    Request->Scan = TRUE;
     Request->Fields.Function = SRB_FUNCTION_EXECUTE_SCSI;
-    Request->Fields.Flags = SRB_FLAGS_DATA_IN | SRB_FLAGS_DISABLE_SYNCH_TRANSFER | SRB_FLAGS_NO_QUEUE_FREEZE;
+    Request->Fields.Flags = SRB_FLAGS_BYPASS_FROZEN_QUEUE | SRB_FLAGS_DATA_IN | SRB_FLAGS_DISABLE_SYNCH_TRANSFER |
+                            SRB_FLAGS_NO_QUEUE_FREEZE;
     Request->Fields.TimeoutSeconds = PORT_SCAN_TIMEOUT_S;
     Request->Fields.Sense = Scan->Sense;
     Request->Fields.SenseLength = sizeof(Scan->Sense);

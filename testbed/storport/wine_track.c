@@ -7,6 +7,7 @@
  */
 #include "port.h"
 #include "wine_ground.h"
+#include "wsk.h"
 
 #define BUCKETS 1024u
 #define THREADS 512u
@@ -135,6 +136,41 @@ static VOID NTAPI TrackFreeWorkItem(PIO_WORKITEM WorkItem)
     IoFreeWorkItem(WorkItem);
 }
 
+/* netio.sys isn't imported here: these are the miniport's own imports. */
+static PVOID OriginalRegister, OriginalDeregister, OriginalCapture, OriginalRelease;
+
+static NTSTATUS NTAPI TrackWskRegister(PWSK_CLIENT_NPI Client, PWSK_REGISTRATION Registration)
+{
+    const NTSTATUS Status =
+        ((NTSTATUS(NTAPI *)(PWSK_CLIENT_NPI, PWSK_REGISTRATION))OriginalRegister)(Client, Registration);
+
+    if (NT_SUCCESS(Status))
+        Remember(THING_WSK, Registration, 'ksWr', 0);
+    return Status;
+}
+
+static VOID NTAPI TrackWskDeregister(PWSK_REGISTRATION Registration)
+{
+    Forget(THING_WSK, Registration, NULL);
+    ((VOID(NTAPI *)(PWSK_REGISTRATION))OriginalDeregister)(Registration);
+}
+
+static NTSTATUS NTAPI TrackWskCapture(PWSK_REGISTRATION Registration, ULONG TimeoutMs, PWSK_PROVIDER_NPI Npi)
+{
+    const NTSTATUS Status =
+        ((NTSTATUS(NTAPI *)(PWSK_REGISTRATION, ULONG, PWSK_PROVIDER_NPI))OriginalCapture)(Registration, TimeoutMs, Npi);
+
+    if (NT_SUCCESS(Status))
+        Remember(THING_WSK, Registration, 'ksWc', 0);
+    return Status;
+}
+
+static VOID NTAPI TrackWskRelease(PWSK_REGISTRATION Registration)
+{
+    Forget(THING_WSK, Registration, NULL);
+    ((VOID(NTAPI *)(PWSK_REGISTRATION))OriginalRelease)(Registration);
+}
+
 static THREAD_LOCKS *ThisThread(VOID)
 {
     PVOID Id = PsGetCurrentThreadId();
@@ -197,6 +233,7 @@ static VOID NTAPI TrackReleaseQueued(PKLOCK_QUEUE_HANDLE Handle)
 }
 
 #define REDIRECT(Name, Function) {Name, (PVOID)(ULONG_PTR)(Function), NULL}
+#define REDIRECT_KEEPING(Name, Function, Original) {Name, (PVOID)(ULONG_PTR)(Function), &(Original)}
 
 const WINE_REDIRECTION WineTrackRedirections[] = {
     REDIRECT("ExAllocatePoolWithTag", TrackAllocatePool),
@@ -208,6 +245,10 @@ const WINE_REDIRECTION WineTrackRedirections[] = {
     REDIRECT("IoFreeMdl", TrackFreeMdl),
     REDIRECT("IoAllocateWorkItem", TrackAllocateWorkItem),
     REDIRECT("IoFreeWorkItem", TrackFreeWorkItem),
+    REDIRECT_KEEPING("WskRegister", TrackWskRegister, OriginalRegister),
+    REDIRECT_KEEPING("WskDeregister", TrackWskDeregister, OriginalDeregister),
+    REDIRECT_KEEPING("WskCaptureProviderNPI", TrackWskCapture, OriginalCapture),
+    REDIRECT_KEEPING("WskReleaseProviderNPI", TrackWskRelease, OriginalRelease),
     REDIRECT("KeAcquireSpinLockRaiseToDpc", TrackAcquireRaise),
     REDIRECT("KeReleaseSpinLock", TrackRelease),
     REDIRECT("KeAcquireSpinLockAtDpcLevel", TrackAcquireAtDpc),

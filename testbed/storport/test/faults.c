@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* The faults of the RAM disk miniport: RamFault names the one rule that it breaks. */
 #include "ramdisk_driver.h"
+#include "wsk.h"
 
 #define MARK_INQUIRED 1u
 #define MARK_DONE 2u
@@ -174,6 +175,41 @@ VOID RamFaultAfterCompletion(RAM *Ram, PVOID Srb)
     if (RamIsFaulty(Ram, "SRB_AFTER")) {
         Ram->Marks |= MARK_DONE;
         ((SCSI_REQUEST_BLOCK *)Srb)->SrbStatus = SRB_STATUS_SUCCESS;
+    }
+}
+
+static VOID NeverDue(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(DeferredContext);
+    UNREFERENCED_PARAMETER(SystemArgument1);
+    UNREFERENCED_PARAMETER(SystemArgument2);
+}
+
+/* Leaves something behind. */
+VOID RamFaultAtTheEnd(RAM *Ram)
+{
+    static const WSK_CLIENT_DISPATCH Dispatch = {MAKE_WSK_VERSION(1, 0), 0, NULL};
+    static WSK_CLIENT_NPI Client = {NULL, &Dispatch};
+    static WSK_REGISTRATION Registration;
+    static UCHAR Memory[16];
+    static KTIMER Timer;
+    static KDPC Dpc;
+    LARGE_INTEGER Due;
+
+    if (RamIsFaulty(Ram, "LEAK_IRP"))
+        IoAllocateIrp(1, FALSE);
+    if (RamIsFaulty(Ram, "LEAK_MDL"))
+        IoAllocateMdl(Memory, sizeof(Memory), FALSE, FALSE, NULL);
+    if (RamIsFaulty(Ram, "LEAK_WORK_ITEM"))
+        IoAllocateWorkItem(Ram->Fdo);
+    if (RamIsFaulty(Ram, "LEAK_WSK"))
+        WskRegister(&Client, &Registration);
+    if (RamIsFaulty(Ram, "LEAK_DPC")) {
+        Due.QuadPart = -100000000000ll;
+        KeInitializeDpc(&Dpc, NeverDue, NULL);
+        KeInitializeTimer(&Timer);
+        KeSetTimer(&Timer, Due, &Dpc);
     }
 }
 

@@ -37,12 +37,11 @@ static VOID CheckCondition(RAM *Ram, PVOID Srb)
 
 static VOID Answer(RAM *Ram, PVOID Srb, const UCHAR *Data, ULONG Length)
 {
-    PVOID Buffer;
-
     if (Length > RamDataLength(Srb))
         Length = RamDataLength(Srb);
-    if (Length != 0 && StorPortGetSystemAddress(Ram, Srb, &Buffer) == STOR_STATUS_SUCCESS)
-        RtlCopyMemory(Buffer, Data, Length);
+    /* MapBuffers has it mapped: no READ or WRITE comes here. */
+    if (Length != 0)
+        RtlCopyMemory(RamDataBuffer(Srb), Data, Length);
     RamComplete(Ram, Srb, SRB_STATUS_SUCCESS, SCSISTAT_GOOD, Length);
 }
 

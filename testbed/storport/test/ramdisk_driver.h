@@ -16,6 +16,7 @@ typedef struct {
     PUCHAR Disks[RAM_TARGETS];
     KDPC Dpc;
     UNICODE_STRING Link;
+    PDEVICE_OBJECT Fdo;
 
     KSPIN_LOCK Lock; /* guards what follows */
     ULONG Busy;
@@ -72,5 +73,6 @@ VOID RamFaultInReportLuns(RAM *Ram, PUCHAR Data, ULONG *Length);
 BOOLEAN RamFaultInStartIo(RAM *Ram, PVOID Srb);
 VOID RamFaultAtCompletion(RAM *Ram, PVOID Srb);
 VOID RamFaultAfterCompletion(RAM *Ram, PVOID Srb);
+VOID RamFaultAtTheEnd(RAM *Ram);
 /* TRUE: the IRP was dealt with. */
 BOOLEAN RamFaultInService(RAM *Ram, PIRP Irp);

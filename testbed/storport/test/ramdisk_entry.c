@@ -26,7 +26,7 @@ static ULONG FindAdapter(PVOID DeviceExtension, PVOID HwContext, PVOID BusInform
 {
     RAM *Ram = DeviceExtension;
 
-    UNREFERENCED_PARAMETER(BusInformation);
+    Ram->Fdo = BusInformation;
     UNREFERENCED_PARAMETER(LowerDevice);
     UNREFERENCED_PARAMETER(ArgumentString);
     *Again = FALSE;
@@ -112,6 +112,7 @@ static VOID FreeAdapterResources(PVOID DeviceExtension)
     if (!Ram->Initialised)
         return;
     KeFlushQueuedDpcs();
+    RamFaultAtTheEnd(Ram);
     IoSetDeviceInterfaceState(&Ram->Link, FALSE);
     RtlFreeUnicodeString(&Ram->Link);
     for (i = RamIsFaulty(Ram, "LEAK_POOL") ? 1 : 0; i < RAM_TARGETS; ++i)
