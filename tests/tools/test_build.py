@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-only
+"""What `make` leaves in build/dist and build/testbed, and how everything is compiled."""
+import json
+import pathlib
+import shlex
+import subprocess
+import unittest
+
+from leftovers import ROOT
+
+BUILD = ROOT / "build"
+DIST = {
+    "wnbd.sys", "wnbd.pdb", "wnbd.inf", "libwnbd.dll", "libwnbd.pdb", "libwnbd.a", "wnbd-client.exe", "wnbd-client.pdb",
+    "include/wnbd.h", "include/wnbd_ioctl.h"}
+TESTBED = {
+    "storport.sys", "storport.pdb", "wnbddisk.sys", "wnbddisk.pdb", "wnbddisk.inf", "wnbd.inf", "disktool.exe",
+    "disktool.pdb"}
+
+
+def files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def compilations(tree):
+    text = subprocess.run(["ninja", "-C", BUILD / tree, "-t", "compdb"], check=True, capture_output=True,
+                          text=True, timeout=60).stdout
+    for entry in json.loads(text[text.index("["):]):
+        words = shlex.split(entry["command"])
+        if "-c" in words and entry["file"].endswith(".c"):
+            yield pathlib.Path(entry["file"]), words
+
+
+class Contents(unittest.TestCase):
+    def test_dist_is_what_ships(self):
+        self.assertEqual(files(BUILD / "dist"), DIST)
+
+    def test_testbed_has_the_windows_half(self):
+        self.assertEqual(TESTBED - files(BUILD / "testbed"), set())
+
+    def test_headers_are_the_public_ones(self):
+        for name in ("wnbd.h", "wnbd_ioctl.h"):
+            self.assertEqual((BUILD / "dist" / "include" / name).read_bytes(), (ROOT / "include" / name).read_bytes())
+
+
+class Compilers(unittest.TestCase):
+    def check(self, tree, compiler):
+        compiled = list(compilations(tree))
+        self.assertGreater(len(compiled), 40)
+        for source, words in compiled:
+            with self.subTest(source=source.name):
+                self.assertEqual(pathlib.Path(words[0]).name, compiler)
+                for option in ("-Wall", "-Wextra", "-Werror"):
+                    self.assertIn(option, words)
+                self.assertFalse([word for word in words if word.startswith("-Wno-error")])
+
+    def test_warnings_are_errors_for_windows(self):
+        self.check("windows-release", "clang-19")
+
+    def test_warnings_are_errors_natively(self):
+        self.check("native-asan", "clang-19")
+
+    def test_native_tests_run_under_sanitizers(self):
+        for source, words in compilations("native-asan"):
+            self.assertTrue(any(word.startswith("-fsanitize=address") for word in words), source)
+
+
+class Entry(unittest.TestCase):
+    """make, make demo, make test and .ci/run."""
+
+    def commands(self, *words):
+        return subprocess.run(["make", "-n", *words], cwd=ROOT, check=True, capture_output=True, text=True,
+                              timeout=60).stdout.split()
+
+    def test_make_is_thin(self):
+        self.assertEqual(self.commands(), ["tools/build"])
+        self.assertEqual(self.commands("demo"), ["tools/demo"])
+        self.assertEqual(self.commands("test"), ["tools/run-tests"])
+
+    def test_continuous_integration_runs_the_tests(self):
+        self.assertIn("exec make test\n", (ROOT / ".ci" / "run").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

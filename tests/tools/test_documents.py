@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-only
+"""What people read: that the documents lead somewhere and say what they must."""
+import re
+import subprocess
+import unittest
+
+from leftovers import ROOT
+
+SCREEN_LINES = 25
+# Folders and files of the project that this one succeeds; whoever looks for one of them finds it in README's table.
+EARLIER = ("Dockerfile", "driver/", "include/", "ksocket_wsk/", "wnbd-client/", "libwnbd/", "vstudio/", "LICENSE",
+           "SubmittingPatches.rst")
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+class Readme(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.text = read("README.md")
+
+    def test_first_screen(self):
+        screen = "\n".join(self.text.splitlines()[:SCREEN_LINES])
+        for words in ("Network Block Device", "It is for", "make demo", "make test", "build/dist", "tools/wine-env",
+                      "exercised under Wine and not yet on Windows"):
+            self.assertIn(words, screen)
+
+    def test_table_has_every_folder_of_old(self):
+        rows = re.findall(r"(?m)^\| ([^|]*) \| ([^|]*) \| [^|]* \|$", self.text)
+        earlier = {name: here for names, here in rows for name in re.findall(r"`([^`]+)`", names)}
+        for name in EARLIER:
+            self.assertTrue(earlier.get(name), f"README does not say where {name} went")
+
+    def test_commands_exist(self):
+        client = read("wnbd-client/commands.c")
+        for command in set(re.findall(r"wnbd-client(?:\.exe)? ([a-z][a-z-]+)", self.text)) - {"help"}:
+            self.assertIn(f'"{command}"', client)
+
+
+class Links(unittest.TestCase):
+    def test_every_relative_link_leads_somewhere(self):
+        names = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, check=True, capture_output=True,
+                               text=True).stdout.split("\0")[:-1]
+        self.assertIn("README.md", names)
+        for name in names:
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(name)):
+                self.assertTrue(((ROOT / name).parent / target).exists(), f"{name} links to {target}")
+
+
+class Licence(unittest.TestCase):
+    def test_it_is_the_lgpl_2_1(self):
+        self.assertIn("GNU LESSER GENERAL PUBLIC LICENSE", read("LICENSE"))
+        self.assertIn("Version 2.1, February 1999", read("LICENSE"))
+
+    def test_contributions_are_signed_off(self):
+        self.assertIn("Signed-off-by: ", read("CONTRIBUTING.md"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
