@@ -251,7 +251,7 @@ VOID PortQueueSubmit(REQUEST *Request)
     UNIT *Unit = Request->Unit;
     ADAPTER *Adapter = Unit->Adapter;
     const BOOLEAN Inline = Request->Inline;
-    const BOOLEAN Internal = Request->Internal;
+    const BOOLEAN Bypasses = Request->Internal;
     BOOLEAN Accepted;
     KIRQL Irql;
 
@@ -274,7 +274,7 @@ VOID PortQueueSubmit(REQUEST *Request)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (!Accepted)
         FinishUnlocked(Request, Inline);
-    else if (Internal)
+    else if (Bypasses)
         Start(Request);
     else
         PortQueuePump(Unit);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* See host.h. */
+#include "host.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "host.h"
 
 #define SERVICE "ramdisk"
 #define PARAMETERS NATIVE_SERVICES SERVICE "\\Parameters"

@@ -8,6 +8,15 @@
 
 static const UCHAR Names[] = "WNBDTESTRAM DISK        1.0 ";
 
+VOID RamCount(RAM *Ram, unsigned *Counter)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Ram->Lock, &Irql);
+    ++*Counter;
+    KeReleaseSpinLock(&Ram->Lock, Irql);
+}
+
 VOID RamComplete(RAM *Ram, PVOID Srb, UCHAR Status, UCHAR ScsiStatus, ULONG Length)
 {
     RamSetResult(Srb, Status, ScsiStatus, Length);
@@ -52,7 +61,7 @@ static VOID Inquiry(RAM *Ram, PVOID Srb, const UCHAR *Cdb)
     const UCHAR Target = RamTarget(Srb);
 
     if ((Cdb[1] & 1) == 0) {
-        InterlockedIncrement((volatile LONG *)&Ram->State.Inquiries);
+        RamCount(Ram, &Ram->State.Inquiries);
         Data[2] = 6;
         Data[3] = 2;
         Data[4] = 31;
@@ -111,6 +120,7 @@ static VOID Transfer(RAM *Ram, PVOID Srb, const UCHAR *Cdb)
     PUCHAR Disk = Ram->Disks[RamTarget(Srb)];
     PVOID Buffer = NULL;
     ULONG Status;
+    KIRQL Irql;
 
     if (Block > RAM_DISK_SIZE / RAM_BLOCK_SIZE || Length > RAM_DISK_SIZE - Block * RAM_BLOCK_SIZE ||
         Length != RamDataLength(Srb)) {
@@ -122,7 +132,9 @@ static VOID Transfer(RAM *Ram, PVOID Srb, const UCHAR *Cdb)
         RamComplete(Ram, Srb, SRB_STATUS_BUSY, SCSISTAT_GOOD, Length);
         return;
     }
+    KeAcquireSpinLock(&Ram->Lock, &Irql);
     Ram->State.LastDataUnusable = RamDataBuffer(Srb) != Buffer;
+    KeReleaseSpinLock(&Ram->Lock, Irql);
     if (Cdb[0] == 0x2A)
         RtlCopyMemory(Disk + Block * RAM_BLOCK_SIZE, Buffer, Length);
     else
@@ -232,9 +244,16 @@ VOID RamRelease(RAM *Ram, UCHAR Status)
 
 static VOID Reset(RAM *Ram, PVOID Srb, unsigned *Counter)
 {
-    ++*Counter;
-    if (Ram->ResetFails != 0) {
+    BOOLEAN Fails;
+    KIRQL Irql;
+
+    RamCount(Ram, Counter);
+    KeAcquireSpinLock(&Ram->Lock, &Irql);
+    Fails = Ram->ResetFails != 0;
+    if (Fails)
         --Ram->ResetFails;
+    KeReleaseSpinLock(&Ram->Lock, Irql);
+    if (Fails) {
         RamComplete(Ram, Srb, SRB_STATUS_ERROR, SCSISTAT_GOOD, 0);
         return;
     }
@@ -307,7 +326,7 @@ BOOLEAN RamResetBus(PVOID DeviceExtension, ULONG PathId)
     RAM *Ram = DeviceExtension;
 
     UNREFERENCED_PARAMETER(PathId);
-    ++Ram->State.BusResets;
+    RamCount(Ram, &Ram->State.BusResets);
     if (!RamIsFaulty(Ram, "TIMEOUT_LEFT"))
         RamRelease(Ram, SRB_STATUS_BUS_RESET);
     return !RamIsFaulty(Ram, "TIMEOUT_LEFT");

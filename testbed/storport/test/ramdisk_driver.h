@@ -36,6 +36,8 @@ typedef struct {
 HW_STARTIO RamStartIo;
 HW_RESET_BUS RamResetBus;
 VOID RamInitialize(RAM *Ram);
+/* Increments a counter of Ram->State. <= DISPATCH_LEVEL. */
+VOID RamCount(RAM *Ram, unsigned *Counter);
 VOID RamExecute(RAM *Ram, PVOID Srb);
 VOID RamRelease(RAM *Ram, UCHAR Status);
 VOID RamComplete(RAM *Ram, PVOID Srb, UCHAR Status, UCHAR ScsiStatus, ULONG Length);

@@ -90,13 +90,13 @@ static SCSI_UNIT_CONTROL_STATUS UnitControl(PVOID DeviceExtension, SCSI_UNIT_CON
         List->SupportedTypeList[ScsiUnitSurpriseRemoval] = TRUE;
         break;
     case ScsiUnitStart:
-        ++Ram->State.UnitStarts;
+        RamCount(Ram, &Ram->State.UnitStarts);
         break;
     case ScsiUnitRemove:
-        ++Ram->State.UnitRemoves;
+        RamCount(Ram, &Ram->State.UnitRemoves);
         break;
     case ScsiUnitSurpriseRemoval:
-        ++Ram->State.UnitSurprises;
+        RamCount(Ram, &Ram->State.UnitSurprises);
         break;
     default:
         return ScsiUnitControlUnsuccessful;

@@ -133,6 +133,7 @@ VOID RamProcessServiceRequest(PVOID DeviceExtension, PVOID Request)
     RAM_COMMAND Command;
     NTSTATUS Status;
     ULONG Length = 0;
+    KIRQL Irql;
 
     if (RamFaultInService(Ram, Irp))
         return;
@@ -147,7 +148,9 @@ VOID RamProcessServiceRequest(PVOID DeviceExtension, PVOID Request)
     }
     Status = Run(Ram, &Command);
     if (NT_SUCCESS(Status) && Room >= sizeof(Ram->State)) {
+        KeAcquireSpinLock(&Ram->Lock, &Irql);
         RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, &Ram->State, sizeof(Ram->State));
+        KeReleaseSpinLock(&Ram->Lock, Irql);
         Length = sizeof(Ram->State);
     }
     Finish(Ram, Irp, Status, Length);
