@@ -227,7 +227,7 @@ def watchdog(seconds):
     timer.start()
 
 
-def main(seconds=240):
+def main(seconds=540):
     if "WNBD_LOG" not in os.environ:
         raise SystemExit(f"run it as: tools/wine-env python3 {sys.argv[0]}")
     watchdog(seconds)
