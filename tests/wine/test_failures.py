@@ -14,15 +14,20 @@ from bed import MIB, servers, sha256
 # More operations than a server serves before a test ends it; those left over fail one by one, which takes a moment.
 TRAFFIC = "20000"
 
+# Requests after which it is well under way: disktool first reads the whole disk, in a few large ones.
+UNDER_WAY = 350
+
 
 class Loss(bed.Case):
     """Until the driver reconnects, a lost connection ends the disk: requests fail, nothing hangs."""
 
-    def start_traffic(self, number, seconds=0.7):
+    def start_traffic(self, number):
         program = bed.Program(["disktool", str(number), "random", "--count", TRAFFIC, "--depth", "32",
                                "--expect-errors"])
-        time.sleep(seconds)
-        self.assertIsNone(program.process.poll(), "the traffic ended before its server did")
+        deadline = time.monotonic() + bed.COMMAND_SECONDS
+        while self.stats("disk")["TotalReceivedIORequests"] < UNDER_WAY:
+            self.assertIsNone(program.process.poll(), "the traffic ended before its server did")
+            self.assertLess(time.monotonic(), deadline, "the traffic does not begin")
         return program
 
     def lose(self, server, end):
