@@ -2,7 +2,9 @@
 """Runs a command whose processes, and their processes, can be told from all others by a mark in their environment."""
 import os
 import pathlib
+import signal
 import subprocess
+import tempfile
 import time
 import uuid
 
@@ -10,42 +12,57 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Marked:
-    """A command that runs: process is its Popen, with stdout and stderr in one pipe."""
+    """A command that runs, its output going to a file: what it leaves behind could keep a pipe open."""
 
     def __init__(self, arguments, **environment):
         self.mark = f"WNBD_TEST_MARK={uuid.uuid4()}".encode()
         name, value = self.mark.decode().split("=")
+        self.file = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [str(word) for word in arguments], env={**os.environ, **environment, name: value}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            [str(word) for word in arguments], env={**os.environ, **environment, name: value},
+            stdin=subprocess.DEVNULL, stdout=self.file, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def output(self):
+        """What it has said so far."""
+        size = os.fstat(self.file.fileno()).st_size
+        return os.pread(self.file.fileno(), size, 0).decode(errors="replace")
 
     def wait(self, seconds=120):
         """Returns status and output. What still runs when the time is over is ended."""
         try:
-            output, _ = self.process.communicate(timeout=seconds)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, 9)
-            output, _ = self.process.communicate()
-            raise AssertionError(f"did not end within {seconds} s:\n{output}") from None
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.left(seconds=0)
+            raise AssertionError(f"did not end within {seconds} s:\n{self.output()}") from None
+        output = self.output()
+        self.file.close()
         return self.process.returncode, output
 
     def left(self, seconds=15):
-        """The command lines of what still runs, after waiting for it to end."""
+        """Waits for its processes to end; returns the command lines of those that don't, after ending them."""
         limit = time.monotonic() + seconds
         while (found := self._running()) and time.monotonic() < limit:
             time.sleep(0.1)
-        return found
+        for process in found:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return list(found.values())
 
     def _running(self):
-        found = []
+        found = {}
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 if self.mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(
+                        errors="replace")
             except OSError:
                 continue
         # A zombie has no command line any more.
-        return [line for line in found if line]
+        return {process: line for process, line in found.items() if line}
 
 
 def script(folder, name, text):

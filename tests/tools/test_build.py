@@ -3,6 +3,7 @@
 """What `make` leaves in build/dist and build/testbed, and how everything is compiled."""
 import json
 import pathlib
+import re
 import shlex
 import subprocess
 import unittest
@@ -63,6 +64,23 @@ class Compilers(unittest.TestCase):
     def test_native_tests_run_under_sanitizers(self):
         for source, words in compilations("native-asan"):
             self.assertTrue(any(word.startswith("-fsanitize=address") for word in words), source)
+
+
+class Core(unittest.TestCase):
+    """core/ needs nothing of any system: no allocation, no I/O, no clock."""
+
+    # What a compiler may call by itself, and the sanitizers.
+    ALLOWED = re.compile(r"mem(cpy|set|move|cmp|chr)|str(len|cmp)|__(asan|ubsan)_\w+|_GLOBAL_OFFSET_TABLE_")
+
+    def test_it_calls_only_itself(self):
+        defined, undefined = set(), set()
+        for part in ("base", "nbd", "scsi"):
+            library = BUILD / "native-asan" / "core" / f"libcore_{part}.a"
+            text = subprocess.run(["llvm-nm-19", library], check=True, capture_output=True, text=True, timeout=60).stdout
+            for kind, name in re.findall(r"(?m) (\w) (\S+)$", text):
+                (undefined if kind == "U" else defined).add(name)
+        self.assertIn("NbdReceive", defined)
+        self.assertEqual([name for name in sorted(undefined - defined) if not self.ALLOWED.fullmatch(name)], [])
 
 
 class Entry(unittest.TestCase):

@@ -4,6 +4,7 @@
 that run in it rely on."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,9 +75,12 @@ class WineEnv(unittest.TestCase):
 
     def test_it_cleans_up_when_killed(self):
         started = Marked([WINE_ENV, "sh", "-c", 'echo "$WINEPREFIX"; exec sleep 100'])
-        prefix = self.prefix(started.process.stdout.readline())
+        limit = time.monotonic() + 60
+        while not started.output().startswith("/") and time.monotonic() < limit:
+            time.sleep(0.05)
+        prefix = self.prefix(started.output())
         self.assertTrue(prefix.exists())
-        os.killpg(started.process.pid, 9)
+        os.killpg(started.process.pid, signal.SIGKILL)
         started.wait()
         self.assertEqual(started.left(), [], "still running")
         limit = time.monotonic() + 10
