@@ -76,7 +76,7 @@ class Core(unittest.TestCase):
         defined, undefined = set(), set()
         for part in ("base", "nbd", "scsi"):
             library = BUILD / "native-asan" / "core" / f"libcore_{part}.a"
-            text = subprocess.run(["llvm-nm-19", library], check=True, capture_output=True, text=True, timeout=60).stdout
+            text = subprocess.run(["llvm-nm-19", library], check=True, capture_output=True, text=True).stdout
             for kind, name in re.findall(r"(?m) (\w) (\S+)$", text):
                 (undefined if kind == "U" else defined).add(name)
         self.assertIn("NbdReceive", defined)
