@@ -2,7 +2,8 @@
 /*
  * launch COMMAND...: runs a command and writes its exit status, a decimal number, to the file CLI_TEST_STATUS: Wine
  * hands on the lowest 8 bits only. The character U+E000 becomes an unpaired surrogate, which no Unix program can pass.
- * With CLI_TEST_LIMITED in the environment the command runs with the token of an administrator who is not elevated.
+ * With CLI_TEST_LIMITED in the environment the command runs with the token of an administrator who is not elevated,
+ * otherwise of one who is: Wine 8 starts programs elevated, Wine 10 doesn't.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,16 +31,23 @@ static WCHAR *CommandLineRest(void)
     return At;
 }
 
-static HANDLE LimitedToken(void)
+/* A token that is elevated or isn't, as wanted: this program's own or its counterpart. NULL: there is none. */
+static HANDLE TokenWanted(BOOL Elevated)
 {
     HANDLE Own;
+    TOKEN_ELEVATION Elevation;
     TOKEN_LINKED_TOKEN Linked = {NULL};
     DWORD Length;
     HANDLE Primary = NULL;
-    if (OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &Own)) {
-        if (GetTokenInformation(Own, TokenLinkedToken, &Linked, sizeof(Linked), &Length)) {
-            DuplicateTokenEx(Linked.LinkedToken, TOKEN_ALL_ACCESS, NULL, SecurityImpersonation, TokenPrimary, &Primary);
-        }
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &Own) ||
+        !GetTokenInformation(Own, TokenElevation, &Elevation, sizeof(Elevation), &Length)) {
+        return NULL;
+    }
+    if ((Elevation.TokenIsElevated != 0) == Elevated) {
+        return Own;
+    }
+    if (GetTokenInformation(Own, TokenLinkedToken, &Linked, sizeof(Linked), &Length)) {
+        DuplicateTokenEx(Linked.LinkedToken, TOKEN_ALL_ACCESS, NULL, SecurityImpersonation, TokenPrimary, &Primary);
     }
     return Primary;
 }
@@ -69,12 +77,9 @@ static BOOL Start(HANDLE Token, PROCESS_INFORMATION *Process)
 int main(void)
 {
     PROCESS_INFORMATION Process;
-    HANDLE Token = NULL;
-    if (getenv("CLI_TEST_LIMITED") != NULL) {
-        Token = LimitedToken();
-        if (Token == NULL) {
-            return Fail("making a limited token");
-        }
+    HANDLE Token = TokenWanted(getenv("CLI_TEST_LIMITED") == NULL);
+    if (Token == NULL) {
+        return Fail("making a token");
     }
     if (!Start(Token, &Process)) {
         return Fail("starting the command");
