@@ -231,7 +231,7 @@ typedef struct {
     CHAR Names[1][WNBD_MAX_NAME_LENGTH];
 } WNBD_EXPORT_LIST, *PWNBD_EXPORT_LIST;
 WNBD_ASSERT_SZ_EQ(WNBD_EXPORT_LIST, 264);
-WNBD_ASSERT_OFFSET_EQ(WNBD_EXPORT_LIST, Names, 8);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_EXPORT_LIST, Reserved, 4, Names, 8);
 
 /*
  * Asks an NBD server, from this process, which exports it offers. PortNumber 0

@@ -398,7 +398,8 @@ typedef struct {
 } WNBD_IO_REQUEST, *PWNBD_IO_REQUEST;
 WNBD_ASSERT_SZ_EQ(WNBD_IO_REQUEST, 64);
 WNBD_ASSERT_OFFSETS_EQ_4(WNBD_IO_REQUEST, RequestType, 8, Cmd, 16, Cmd.Read.BlockCount, 24, Cmd.Write.BlockCount, 24);
-WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IO_REQUEST, Cmd.Flush.Reserved, 28, Cmd.PersistResIn.AllocationLength, 18);
+WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IO_REQUEST, Cmd.Flush.BlockCount, 24, Cmd.Flush.Reserved, 28);
+WNBD_ASSERT_OFFSET_EQ(WNBD_IO_REQUEST, Cmd.PersistResIn.AllocationLength, 18);
 WNBD_ASSERT_OFFSETS_EQ_2(WNBD_IO_REQUEST, Cmd.PersistResOut.ParameterListLength, 18, Reserved, 32);
 
 /* Outcome of a request, in SCSI's terms (SAM for the status, SPC for sense key, ASC, ASCQ). All 0 is success. */
@@ -414,6 +415,7 @@ typedef struct {
     UINT32 InformationValid : 1;
 } WNBD_STATUS, *PWNBD_STATUS;
 WNBD_ASSERT_SZ_EQ(WNBD_STATUS, 32);
+WNBD_ASSERT_OFFSETS_EQ_3(WNBD_STATUS, SenseKey, 1, ASC, 2, ASCQ, 3);
 WNBD_ASSERT_OFFSETS_EQ_3(WNBD_STATUS, Information, 8, ReservedCSI, 16, ReservedSKS, 24);
 
 /* The answer to a request. */

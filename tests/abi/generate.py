@@ -33,6 +33,7 @@ def layout():
         if not row.field:
             out.append(f'extern {row.struct} Object{row.struct};\n{row.struct} Object{row.struct};')
             out.append(f'CHECK(sizeof({row.struct}) == {row.size}, "sizeof {row.struct}");')
+            out.append(f'WNBD_ASSERT_SZ_EQ({row.struct}, {row.size});')
             if row.struct != 'WNBD_CONNECTION_INFO_FLAGS':  # its P-name is the structure; see names.csv
                 out.append(f'extern P{row.struct} PointerTo{row.struct};')
                 out.append(f'P{row.struct} PointerTo{row.struct} = &Object{row.struct};')
