@@ -168,14 +168,27 @@ class Server:
         for connection in list(self.connections):
             connection.drop()
 
+    def handle_signals(self, signals):
+        while True:
+            number = signal.sigwait(signals)
+            if number == signal.SIGTERM:
+                self.finish(0)
+            elif number == signal.SIGUSR2:
+                self.drop_all()
+            elif self.going.is_set():
+                self.going.clear()
+            else:
+                self.going.set()
+
     def run(self):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.arguments.port))
         listener.listen(64)
-        signal.signal(signal.SIGTERM, lambda *_: self.finish(0))
-        signal.signal(signal.SIGUSR1, lambda *_: self.going.clear() if self.going.is_set() else self.going.set())
-        signal.signal(signal.SIGUSR2, lambda *_: self.drop_all())
+        # A handler would run when accept() returns: too late for a signal that comes just before it is called.
+        signals = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        threading.Thread(target=self.handle_signals, args=(signals,), daemon=True).start()
         print(listener.getsockname()[1], flush=True)
         while True:
             peer, _ = listener.accept()
