@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """What `make` leaves in build/dist and build/testbed, and how everything is compiled."""
 import json
-import pathlib
 import os
+import pathlib
 import re
 import shlex
 import subprocess
