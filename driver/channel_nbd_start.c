@@ -42,20 +42,24 @@ VOID NTAPI ConnectionResolved(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
     CONNECTION *Connection = Context;
+    DISK *Disk = Connection->Disk;
+    /* From RESOLVED on, a DPC can take the connection to its end before this thread gets on. */
+    DiskReference(Disk);
     if (NT_SUCCESS(Connection->ControlStatus)) {
         ConnectionTakeAddresses(Connection);
     }
     KIRQL Irql;
-    KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
     if (Connection->AddressCount == 0) {
-        TraceInfo("%s: resolving failed with status 0x%08x", Connection->Disk->Properties.InstanceName,
+        TraceInfo("%s: resolving failed with status 0x%08x", Disk->Properties.InstanceName,
                   (ULONG)Connection->ControlStatus);
         ConnectionNote(Connection, WIN32_HOST_NOT_FOUND, 0,
                        "the name could not be resolved (check its spelling and DNS)");
     }
     ConnectionMove(Connection, CONNECTION_RESOLVED);
-    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
+    KeReleaseSpinLock(&Disk->Lock, Irql);
     ConnectionDrain(Connection);
+    DiskRelease(Disk);
 }
 
 void NbdChannelStart(CHANNEL *Channel)
