@@ -293,8 +293,7 @@ void TransferRescue(CHANNEL *Channel, WIRE *Wire)
     Connection->Rescued = PoolAllocate(Connection->StreamLeftBytes);
     if (Connection->Rescued == NULL) {
         /* What has been sent of it can't be taken back: the connection ends, before anything else is sent. */
-        ConnectionMove(Connection, CONNECTION_CLOSING);
-        ConnectionQueueDpc(Connection);
+        ConnectionFail(Connection, WIN32_NO_SYSTEM_RESOURCES, "no memory for the rest of a write that was given back");
         return;
     }
     RtlCopyMemory(Connection->Rescued, Connection->StreamData, Connection->StreamLeftBytes);
