@@ -415,9 +415,9 @@ static void ConnectionPerform(CONNECTION *Connection, ACTION Action)
 }
 
 /*
- * Does what the connection's state asks for until it has to wait. Callers hold
- * a reference to the disk, or the connection's own still counts: after
- * ACTION_FINISH nothing of the connection is touched.
+ * Does what the connection's state asks for until it has to wait, or until it
+ * has done enough for once and leaves the rest to the DPC. Callers hold a
+ * reference to the disk, or are DPCs, which the disk's end waits for.
  */
 void ConnectionDrain(CONNECTION *Connection)
 {
@@ -430,16 +430,14 @@ void ConnectionDrain(CONNECTION *Connection)
         return;
     }
     Connection->Draining = TRUE;
-    ACTION Action = ACTION_AGAIN;
-    for (ULONG Passes = 0; Action != ACTION_FINISH; Passes++) {
+    ACTION Action;
+    ULONG Passes = 0;
+    do {
         LIST_ENTRY Done;
         InitializeListHead(&Done);
-        Connection->DrainAgain = FALSE;
-        Action = ConnectionDecide(Connection, &Done);
-        if (Passes >= CONNECTION_PASSES && Action == ACTION_AGAIN) {
-            ConnectionQueueDpc(Connection);
-            Action = ACTION_NONE;
-        }
+        BOOLEAN Enough = Passes++ == CONNECTION_PASSES;
+        Connection->DrainAgain = Enough;
+        Action = Enough ? ACTION_NONE : ConnectionDecide(Connection, &Done);
         KeReleaseSpinLock(&Disk->Lock, Irql);
         QueueCompleteList(Disk, &Done);
         if (Action == ACTION_NONE) {
@@ -448,11 +446,12 @@ void ConnectionDrain(CONNECTION *Connection)
             ConnectionPerform(Connection, Action);
         }
         KeAcquireSpinLock(&Disk->Lock, &Irql);
-        if (Action == ACTION_NONE && !Connection->DrainAgain) {
-            break;
-        }
-    }
+    } while (Action != ACTION_FINISH &&
+             (Action != ACTION_NONE || (Connection->DrainAgain && Passes <= CONNECTION_PASSES)));
     Connection->Draining = FALSE;
+    if (Action == ACTION_NONE && Connection->DrainAgain) {
+        ConnectionQueueDpc(Connection);
+    }
     KeReleaseSpinLock(&Disk->Lock, Irql);
     if (Action == ACTION_FINISH) {
         ConnectionPerform(Connection, ACTION_FINISH);
