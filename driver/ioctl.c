@@ -39,6 +39,16 @@ static BOOLEAN Terminated(const CHAR *String, SIZE_T SizeBytes)
     return memchr(String, '\0', SizeBytes) != NULL;
 }
 
+static BOOLEAN AllZero(const UCHAR *Bytes, SIZE_T SizeBytes)
+{
+    for (SIZE_T Index = 0; Index < SizeBytes; Index++) {
+        if (Bytes[Index] != 0) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 /* The disk that a command names, with a reference. */
 static NTSTATUS CommandDisk(COMMAND *Command, const CHAR *InstanceName, DISK **Disk)
 {
@@ -83,8 +93,10 @@ static const char *CreateRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win3
     if (Properties->InstanceName[0] == '\0') {
         return "the instance name is empty";
     }
-    if (Properties->Flags.Reserved != 0 || Nbd->Flags.Reserved != 0) {
-        return "a reserved flag is set (is the program made for a newer driver?)";
+    if (Properties->Flags.Reserved != 0 || Nbd->Flags.Reserved != 0 ||
+        !AllZero(Properties->Reserved, sizeof(Properties->Reserved)) ||
+        !AllZero(Nbd->Reserved, sizeof(Nbd->Reserved))) {
+        return "a reserved flag or field is set (is the program made for a newer driver?)";
     }
     if (!Properties->Flags.UseKernelNbd || Properties->Flags.UseUserspaceNbd) {
         *Win32Error = WIN32_NOT_SUPPORTED;

@@ -65,7 +65,7 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
  * Commands. "In" and "out" are the buffers; a command without "out" has no
  * output. The Win32 errors are what GetLastError says; every command also
  * fails with ERROR_INVALID_PARAMETER for a buffer that is too short, a string
- * without terminator or a Reserved member that isn't 0.
+ * without terminator or a Reserved member of WNBD_PROPERTIES that isn't 0.
  */
 
 /* Is the driver there? In: WNBD_IOCTL_PING_COMMAND. */

@@ -139,6 +139,8 @@ static void PropertiesOfNoDisk(BED *Bed)
     WITH(Bad.NbdProperties.Hostname[0] = '\0', WIN32_INVALID_PARAMETER, "server's name is empty");
     WITH(Bad.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, "reserved flag");
     WITH(Bad.NbdProperties.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, "reserved flag");
+    WITH(Bad.Reserved[239] = 1, WIN32_INVALID_PARAMETER, "reserved flag or field");
+    WITH(Bad.NbdProperties.Reserved[0] = 1, WIN32_INVALID_PARAMETER, "reserved flag or field");
     WITH(Bad.Flags.UseKernelNbd = 0, WIN32_NOT_SUPPORTED, "UseKernelNbd");
     WITH(Bad.Flags.UseUserspaceNbd = 1, WIN32_NOT_SUPPORTED, "UseKernelNbd");
     WITH(Bad.Flags.PersistResSupported = 1, WIN32_NOT_SUPPORTED, "persistent reservations");
