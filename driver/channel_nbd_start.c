@@ -136,7 +136,10 @@ void ConnectionEstablished(CONNECTION *Connection)
     const NBD_EXPORT *Export = &Connection->Client.Export;
     ConnectionDescribe(Connection, &Disk->Scsi);
     Disk->Queue.BlockSize = Export->BlockSize;
-    Disk->Queue.MaximumPayload = Export->MaximumPayload;
+    /* No READ or WRITE is longer; a VERIFY is cut into pieces that don't keep the others waiting for long. */
+    Disk->Queue.MaximumPayload = Export->MaximumPayload < WNBD_DEFAULT_MAX_TRANSFER_LENGTH
+                                     ? Export->MaximumPayload
+                                     : WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
     Disk->Queue.ServerFua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
     UINT64 Hidden = Export->Size % Export->BlockSize;
     if (Hidden != 0) {

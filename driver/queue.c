@@ -28,10 +28,12 @@ static void WireMove(WIRE *Wire, WIRE_STATE State)
 NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
 {
     Queue->Depth = Depth;
+    Queue->RequestCount = 2u * Depth;
     InitializeListHead(&Queue->Free);
     InitializeListHead(&Queue->Submit);
+    InitializeListHead(&Queue->Held);
     InitializeListHead(&Queue->Resets);
-    Queue->Requests = PoolAllocate(Depth * sizeof(REQUEST));
+    Queue->Requests = PoolAllocate(Queue->RequestCount * sizeof(REQUEST));
     Queue->Wires = PoolAllocate(Depth * sizeof(WIRE));
     Queue->SlotMemory = PoolAllocate(Depth * sizeof(SLOT));
     if (Queue->Requests == NULL || Queue->Wires == NULL || Queue->SlotMemory == NULL) {
@@ -39,7 +41,7 @@ NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     SlotMapInitialize(&Queue->Slots, Queue->SlotMemory, Depth);
-    for (USHORT Index = 0; Index < Depth; Index++) {
+    for (ULONG Index = 0; Index < Queue->RequestCount; Index++) {
         InsertTailList(&Queue->Free, &Queue->Requests[Index].Link);
     }
     return STATUS_SUCCESS;
@@ -84,6 +86,9 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
 /* Whether a part can still be made of the request; fetches the next UNMAP descriptor that covers anything. */
 static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
 {
+    if (Request->Failed) {
+        return FALSE;
+    }
     while (Request->Left == 0 && Request->DescriptorIndex < Request->DescriptorCount) {
         SCSI_RESULT Result = {.Descriptors = Request->Descriptors,
                               .DescriptorCount = Request->DescriptorCount,
@@ -94,7 +99,7 @@ static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
         Request->Offset = Lba * Queue->BlockSize;
         Request->Left = (UINT64)Blocks * Queue->BlockSize;
     }
-    return !Request->Failed && (Request->Left != 0 || Request->FlushLeft);
+    return Request->Left != 0 || Request->FlushLeft;
 }
 
 QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUCHAR Data)
@@ -181,8 +186,46 @@ static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENT
     InsertTailList(Done, &Request->Link);
 }
 
+/* Whether an aborted request that the server may still carry out would change what this one reads or writes. */
+static BOOLEAN RequestMustWait(const QUEUE *Queue, const REQUEST *Request)
+{
+    if (Queue->AbortedWires == 0 || Request->Left == 0) {
+        return FALSE;
+    }
+    for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
+        const WIRE *Wire = &Queue->Wires[Slot];
+        if (Wire->State == WIRE_ABORTED && Wire->Command != NBD_CMD_READ &&
+            Wire->Offset < Request->Offset + Request->Left && Request->Offset < Wire->Offset + Wire->LengthBytes) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/* Puts requests that must wait aside, from the head of the submit list to the first that need not. */
+static void QueueHold(QUEUE *Queue)
+{
+    while (!IsListEmpty(&Queue->Submit)) {
+        REQUEST *Request = CONTAINING_RECORD(Queue->Submit.Flink, REQUEST, Link);
+        if (!RequestMustWait(Queue, Request)) {
+            return;
+        }
+        RemoveEntryList(&Request->Link);
+        InsertTailList(&Queue->Held, &Request->Link);
+    }
+}
+
+/* Lets the held requests try again, before younger ones. */
+static void QueueUnhold(QUEUE *Queue)
+{
+    while (!IsListEmpty(&Queue->Held)) {
+        InsertHeadList(&Queue->Submit, RemoveTailList(&Queue->Held));
+    }
+}
+
 USHORT QueueNextWire(QUEUE *Queue)
 {
+    QueueHold(Queue);
     if (IsListEmpty(&Queue->Submit)) {
         return SLOT_NONE;
     }
@@ -194,7 +237,7 @@ USHORT QueueNextWire(QUEUE *Queue)
     WIRE *Wire = &Queue->Wires[Slot];
     WireMove(Wire, WIRE_QUEUED);
     WireFill(Queue, Wire, Request);
-    if (!RequestHasParts(Queue, Request)) {
+    if (!RequestHasParts(Queue, Request) || Request->Parts == QUEUE_PARTS_MAX) {
         RemoveEntryList(&Request->Link);
         RequestMove(Request, REQUEST_ACTIVE);
     }
@@ -244,22 +287,24 @@ static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, NBD_ERROR Error, UC
         Request->Failed = TRUE;
         Request->Sense = QueueSense(Error, Command);
     }
-    if (Request->State == REQUEST_QUEUED && Request->Failed) {
+    if (Request->State == REQUEST_QUEUED) {
+        if (!Request->Failed) {
+            return;
+        }
         /* Its further parts will not be sent. */
         RemoveEntryList(&Request->Link);
         RequestMove(Request, REQUEST_ACTIVE);
     }
-    if (Request->State != REQUEST_ACTIVE || Request->Parts != 0) {
-        return;
-    }
-    if (Request->FlushAfter && !Request->Failed) {
+    if (Request->Parts == 0 && Request->FlushAfter) {
         Request->FlushAfter = FALSE;
         Request->FlushLeft = TRUE;
-        RequestMove(Request, REQUEST_QUEUED);
-        InsertHeadList(&Queue->Submit, &Request->Link);
-        return;
     }
-    RequestEnd(Queue, Request, SRB_STATUS_SUCCESS, Done);
+    if (RequestHasParts(Queue, Request)) {
+        RequestMove(Request, REQUEST_QUEUED);
+        InsertTailList(&Queue->Submit, &Request->Link);
+    } else if (Request->Parts == 0) {
+        RequestEnd(Queue, Request, SRB_STATUS_SUCCESS, Done);
+    }
 }
 
 static void WireEnd(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
@@ -269,6 +314,8 @@ static void WireEnd(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
     Queue->Stats.PendingSubmittedIORequests--;
     if (Wire->State == WIRE_ABORTED) {
         Queue->AbortedWires--;
+        Queue->Stats.CompletedAbortedIORequests++;
+        QueueUnhold(Queue);
     }
     WireMove(Wire, WIRE_FREE);
     SlotMapFree(&Queue->Slots, Slot);
@@ -307,9 +354,6 @@ void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done)
     }
     Queue->Stats.TotalReceivedIOReplies++;
     Queue->Stats.LastReplyTimestamp = KeQueryInterruptTime();
-    if (Wire->Request == NULL) {
-        Queue->Stats.CompletedAbortedIORequests++;
-    }
     Wire->Error = Event->Error;
     Wire->Ended = TRUE;
     /* The rest of its payload is still owed to the server: QueueWireSent ends it. */
@@ -321,7 +365,7 @@ void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done)
 /* Ends all requests that have not ended; the wire requests have let go of them. */
 static void QueueEndRequests(QUEUE *Queue, UCHAR SrbStatus, LIST_ENTRY *Done)
 {
-    for (USHORT Index = 0; Index < Queue->Depth; Index++) {
+    for (ULONG Index = 0; Index < Queue->RequestCount; Index++) {
         REQUEST *Request = &Queue->Requests[Index];
         if (Request->State == REQUEST_QUEUED) {
             RemoveEntryList(&Request->Link);

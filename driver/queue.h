@@ -25,7 +25,7 @@
 /* Name, who owns the request in it, legal next states. tools/draw-states makes docs/states.md of both. */
 #define REQUEST_STATES(STATE)                                                                                          \
     STATE(REQUEST_FREE, "nobody", BIT(REQUEST_QUEUED))                                                                 \
-    STATE(REQUEST_QUEUED, "the submit list: parts are left to send", BIT(REQUEST_ACTIVE) | BIT(REQUEST_COMPLETING))    \
+    STATE(REQUEST_QUEUED, "the submit or the held list: parts to send", BIT(REQUEST_ACTIVE) | BIT(REQUEST_COMPLETING)) \
     STATE(REQUEST_ACTIVE, "its wire requests", BIT(REQUEST_QUEUED) | BIT(REQUEST_COMPLETING))                          \
     STATE(REQUEST_COMPLETING, "who moved it there, outside the lock", BIT(REQUEST_FREE))
 
@@ -45,7 +45,7 @@ typedef enum { WIRE_STATES(QUEUE_STATE_NAME) WIRE_STATE_COUNT } WIRE_STATE;
 
 /* What Windows asked. */
 typedef struct {
-    LIST_ENTRY Link;    /* free, submit or completion list, by State */
+    LIST_ENTRY Link;    /* free, submit, held or completion list, by State */
     UCHAR State;        /* REQUEST_STATE */
     UCHAR Action;       /* SCSI_ACTION */
     UCHAR SrbStatus;    /* COMPLETING: other than SUCCESS, ends the SRB with it and no sense */
@@ -88,12 +88,14 @@ struct WIRE {
 
 typedef struct {
     USHORT Depth;
-    REQUEST *Requests; /* Depth */
-    WIRE *Wires;       /* Depth, by slot */
+    ULONG RequestCount; /* more than Depth: Storport sends the next request before the last one's place is free */
+    REQUEST *Requests;
+    WIRE *Wires; /* Depth, by slot */
     SLOT *SlotMemory;
     SLOT_MAP Slots;
     LIST_ENTRY Free;      /* REQUEST_FREE */
     LIST_ENTRY Submit;    /* REQUEST_QUEUED, in the order of arrival */
+    LIST_ENTRY Held;      /* REQUEST_QUEUED, behind an aborted write to the same blocks */
     LIST_ENTRY Resets;    /* SRB extensions of resets that wait for Completing */
     ULONG AbortedWires;   /* WIRE_ABORTED */
     ULONG Completing;     /* requests between leaving the lock and their completion */
@@ -114,6 +116,9 @@ typedef enum {
 /* Longest TRIM, VERIFY part: below 2^32 and a multiple of every block size. */
 #define QUEUE_PART_MAX 0x40000000u
 
+/* Parts of one request that are on the wire at a time, so that a long VERIFY or UNMAP leaves slots to others. */
+#define QUEUE_PARTS_MAX 32u
+
 /* Allocates for Depth requests. <= DISPATCH_LEVEL. */
 NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth);
 void QueueFree(QUEUE *Queue);
@@ -121,7 +126,12 @@ void QueueFree(QUEUE *Queue);
 /* Takes an SRB whose CDB was decoded to Result; Data is its memory (READ, WRITE). Lock held. */
 QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUCHAR Data);
 
-/* Makes the next part of the oldest request that has any left: WIRE_QUEUED. SLOT_NONE: nothing to send, or no slot. */
+/*
+ * Makes the next part of the oldest request that may send one: WIRE_QUEUED.
+ * SLOT_NONE: nothing to send, or no slot. A request waits while an aborted
+ * write or trim to its blocks is unanswered: the server could carry that out
+ * later, over what was written since. Lock held.
+ */
 USHORT QueueNextWire(QUEUE *Queue);
 
 /* The wire request's header goes out; all of its payload is copied, too. Lock held. */

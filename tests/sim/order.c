@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Order between requests: what a reset has given back must not be carried out
+ * over what was written since, and a long command must not keep others from
+ * the server.
+ */
+#include "bed.h"
+#include "server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define BLOCK 512u
+
+static void Map(BED *Bed, DISK *Disk, const SERVER *Server)
+{
+    static WNBD_CREATE_RESULT Result;
+    WNBD_PROPERTIES Properties;
+    BedProperties(&Properties, "disk", Server->Port);
+    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+    DiskOpen(Disk, Bed, 1);
+    CHECK(Disk->BlockSize == BLOCK);
+}
+
+static void Unmap(BED *Bed, DISK *Disk)
+{
+    CHECK(BedUnmap(Bed, "disk") == STATUS_SUCCESS);
+    CHECK(NativeChildWait(Bed->Adapter, 0, 20000));
+    DiskClose(Disk);
+    BedStop(Bed);
+}
+
+static UCHAR Move(DISK *Disk, bool Write, uint64_t Block, UCHAR *Data)
+{
+    UCHAR Cdb[16];
+    DiskCdb16(Cdb, Write ? 0x8A : 0x88, Block, 1, false);
+    return DiskCommand(Disk, Cdb, 16, Write ? SRB_FLAGS_DATA_OUT : SRB_FLAGS_DATA_IN, Data, BLOCK, NULL);
+}
+
+/* The server takes three seconds for its first write to the first block, and serves others meanwhile. */
+static void TestLateWrite(void)
+{
+    static const char *const Plugin[] = {
+        "eval",
+        "get_size=truncate -s 1M $tmpdir/data; echo 1M",
+        "thread_model=echo parallel",
+        "can_write=exit 0",
+        "pread=dd if=$tmpdir/data iflag=skip_bytes,count_bytes skip=$4 count=$3 status=none",
+        "pwrite=if [ $4 = 0 ] && mkdir $tmpdir/late 2>/dev/null; then sleep 3; fi; "
+        "dd of=$tmpdir/data oflag=seek_bytes seek=$4 conv=notrunc status=none",
+        NULL};
+    UCHAR Data[BLOCK];
+    SERVER Server;
+    BED Bed;
+    DISK Disk;
+    printf("late write: what was given back is not carried out over what was written since\n");
+    ServerStart(&Server, Plugin);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 1});
+    Map(&Bed, &Disk, &Server);
+    Disk.TimeoutSeconds = 1;
+    memset(Data, 0xA5, sizeof(Data));
+    CHECK(Move(&Disk, true, 0, Data) == SRB_STATUS_BUS_RESET);
+    Disk.TimeoutSeconds = 30;
+    /* Other blocks don't wait. */
+    time_t Before = time(NULL);
+    CHECK(Move(&Disk, true, 1, Data) == SRB_STATUS_SUCCESS);
+    CHECK(time(NULL) - Before < 2);
+    memset(Data, 0x5A, sizeof(Data));
+    CHECK(Move(&Disk, true, 0, Data) == SRB_STATUS_SUCCESS);
+    nanosleep(&(struct timespec){.tv_sec = 3}, NULL);
+    memset(Data, 0, sizeof(Data));
+    CHECK(Move(&Disk, false, 0, Data) == SRB_STATUS_SUCCESS);
+    for (uint32_t Index = 0; Index < BLOCK; Index++) {
+        CHECK(Data[Index] == 0x5A);
+    }
+    Unmap(&Bed, &Disk);
+    ServerStop(&Server);
+}
+
+/* 4096 pieces of 4 KiB, sixteen at a time, 10 ms each: two and a half seconds. */
+static void TestLongVerify(void)
+{
+    static const char *const Plugin[] = {
+        "--filter=blocksize-policy", "--filter=delay", "memory", "16M", "rdelay=10ms", "blocksize-maximum=4K", NULL};
+    UCHAR Cdb[16], Data[BLOCK];
+    DISK_IO Verify;
+    SERVER Server;
+    BED Bed;
+    DISK Disk;
+    printf("long verify: a read does not wait for its end\n");
+    ServerStart(&Server, Plugin);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 2});
+    Map(&Bed, &Disk, &Server);
+    DiskCdb16(Cdb, 0x8F, 0, (uint32_t)Disk.BlockCount, false);
+    DiskBegin(&Disk, &Verify, false, Cdb, 16, 0, NULL, 0);
+    CHECK(Move(&Disk, false, 5, Data) == SRB_STATUS_SUCCESS);
+    CHECK(!NativeRequestPoll(Verify.Request, 500));
+    CHECK(DiskWait(&Verify, NULL) == SRB_STATUS_SUCCESS);
+    Unmap(&Bed, &Disk);
+    ServerStop(&Server);
+}
+
+int main(void)
+{
+    TestLateWrite();
+    TestLongVerify();
+    printf("ok\n");
+    return 0;
+}
