@@ -129,6 +129,7 @@ static ULONG CollectUnits(ADAPTER *Adapter, DEVICE_RELATIONS *Relations, ULONG R
             continue;
         if (Count < Room) {
             ObReferenceObject(Unit->Pdo);
+            Unit->Reported = TRUE;
             Relations->Objects[Count] = Unit->Pdo;
         }
         ++Count;

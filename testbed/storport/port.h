@@ -134,6 +134,7 @@ struct _UNIT {
     UCHAR Vpd83[PORT_VPD_SIZE];
     ULONG Vpd83Length;
     ULONG SeenByScan; /* the scan's number */
+    BOOLEAN Reported; /* the PnP manager knows the PDO and will remove it */
 };
 
 /* A PDO's device extension. */

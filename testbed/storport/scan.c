@@ -249,6 +249,17 @@ static UNIT *NextUnseen(SCAN *Scan)
     return Unit;
 }
 
+/* A PDO that the PnP manager has never heard of: nobody removes it but we, and the miniport isn't told. */
+static VOID DropUnreported(UNIT *Unit)
+{
+    PDEVICE_OBJECT Pdo = Unit->Pdo;
+
+    ((UNIT_DEVICE *)Pdo->DeviceExtension)->Unit = NULL;
+    PortUnitUnlink(Unit);
+    PortUnitDereference(Unit);
+    IoDeleteDevice(Pdo);
+}
+
 static VOID DropUnseen(SCAN *Scan)
 {
     UNIT *Unit;
@@ -259,6 +270,8 @@ static VOID DropUnseen(SCAN *Scan)
         } else {
             DbgPrint("storport: %u:%u:%u is gone\n", (unsigned)Unit->Path, (unsigned)Unit->Target, (unsigned)Unit->Lun);
             PortQueueFail(Unit, SRB_STATUS_NO_DEVICE);
+            if (!Unit->Reported)
+                DropUnreported(Unit);
         }
         PortUnitDereference(Unit);
     }
