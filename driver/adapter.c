@@ -65,6 +65,10 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     if (Arguments != NULL && strstr(Arguments, "dump=1") != NULL) {
         return SP_RETURN_NOT_FOUND;
     }
+    if (Adapter->Started) {
+        /* PnP has stopped the adapter, and Storport has kept its extension without freeing what it holds. */
+        AdapterFree(Adapter);
+    }
     RtlZeroMemory(Adapter, sizeof(*Adapter));
     KeInitializeSpinLock(&Adapter->Lock);
     KeInitializeEvent(&Adapter->NoDisks, NotificationEvent, TRUE);
@@ -82,6 +86,7 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
         NetStop(&Adapter->Net);
         return SP_RETURN_ERROR;
     }
+    Adapter->Started = TRUE;
     return SP_RETURN_FOUND;
 }
 
@@ -150,6 +155,9 @@ VOID AdapterCompleteServiceIrps(PVOID Extension)
 VOID AdapterFree(PVOID Extension)
 {
     ADAPTER *Adapter = Extension;
+    if (!Adapter->Started) {
+        return; /* AdapterFind has failed, or never ran */
+    }
     AdapterCompleteServiceIrps(Adapter);
     /* PASSIVE_LEVEL; what is waited for runs in DPCs and work items. */
     KeWaitForSingleObject(&Adapter->NoDisks, Executive, KernelMode, FALSE, NULL);
@@ -159,18 +167,22 @@ VOID AdapterFree(PVOID Extension)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     AdapterDisableInterface(Adapter);
     NetStop(&Adapter->Net);
+    Adapter->Started = FALSE;
 }
 
 /* ---- the table ---- */
 
-void AdapterDiskCreated(ADAPTER *Adapter)
+BOOLEAN AdapterDiskCreated(ADAPTER *Adapter)
 {
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    if (Adapter->DiskCount++ == 0) {
+    /* Checked here, too: what AdapterFree has waited for stays the last. */
+    BOOLEAN Created = !Adapter->Leaving;
+    if (Created && Adapter->DiskCount++ == 0) {
         KeClearEvent(&Adapter->NoDisks);
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Created;
 }
 
 void AdapterDiskDestroyed(ADAPTER *Adapter)
@@ -196,6 +208,7 @@ DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
         DiskReference(Disk);
     } else {
         Disk = NULL;
+        Adapter->Targets[Target].Seen = FALSE;
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     return Disk;
@@ -246,11 +259,13 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id)
 /* Lock held. ADAPTER_TARGETS: all are taken. */
 static ULONG AdapterFreeTarget(const ADAPTER *Adapter)
 {
-    ULONG Target = 0;
-    while (Target < ADAPTER_TARGETS && (Adapter->Targets[Target].Disk != NULL || Adapter->Targets[Target].Known)) {
-        Target++;
+    for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
+        const ADAPTER_TARGET *Place = &Adapter->Targets[Target];
+        if (Place->Disk == NULL && !Place->Seen && !Place->Made) {
+            return Target;
+        }
     }
-    return Target;
+    return ADAPTER_TARGETS;
 }
 
 NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
@@ -275,23 +290,38 @@ NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
     return Status;
 }
 
-void AdapterUnitKnown(ADAPTER *Adapter, UCHAR Target)
+BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk)
 {
+    ADAPTER_TARGET *Place = &Adapter->Targets[Disk->Target];
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    Adapter->Targets[Target].Known = TRUE;
+    BOOLEAN There = Place->Disk == Disk;
+    if (There) {
+        Place->Seen = TRUE;
+    }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return There;
 }
 
-void AdapterForgetUnit(ADAPTER *Adapter, UCHAR Target)
+static void AdapterSetMade(ADAPTER *Adapter, UCHAR Target, BOOLEAN Made)
 {
     if (Target >= ADAPTER_TARGETS) {
         return;
     }
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    Adapter->Targets[Target].Known = FALSE;
+    Adapter->Targets[Target].Made = Made;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+void AdapterUnitMade(ADAPTER *Adapter, UCHAR Target)
+{
+    AdapterSetMade(Adapter, Target, TRUE);
+}
+
+void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target)
+{
+    AdapterSetMade(Adapter, Target, FALSE);
 }
 
 void AdapterRescan(ADAPTER *Adapter)

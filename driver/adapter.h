@@ -5,8 +5,8 @@
  * when the adapter is started again: AdapterFind sets every field.
  *
  * Addresses: one bus, one disk per target, always unit 0, so that REPORT LUNS
- * to unit 0 finds each. An address is used again only when Windows has let go
- * of the device that was there.
+ * to unit 0 finds each. An address is used again only when Windows has heard
+ * that the unit is gone and has let go of the device that was there.
  */
 #pragma once
 
@@ -20,11 +20,14 @@ typedef struct DISK DISK;
 #define ADAPTER_TARGETS 255u
 
 typedef struct {
-    DISK *Disk;    /* NULL: no disk answers here */
-    BOOLEAN Known; /* Windows has seen the unit and has not removed it yet */
+    DISK *Disk;   /* NULL: no disk answers here */
+    BOOLEAN Seen; /* an INQUIRY was answered, and nothing with NO_DEVICE since: Windows takes the unit for there */
+    BOOLEAN Made; /* Windows has made a device of the unit and has not removed it yet */
 } ADAPTER_TARGET;
 
 typedef struct {
+    BOOLEAN Started; /* AdapterFree has something to do */
+
     /* constant between AdapterFind and AdapterFree */
     PDEVICE_OBJECT Fdo;
     UNICODE_STRING InterfaceLink;
@@ -48,7 +51,10 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
 VOID AdapterFree(PVOID Extension);
 VOID AdapterCompleteServiceIrps(PVOID Extension);
 
-/* The disk at an address with a reference for the caller, NULL if there is none. <= DISPATCH_LEVEL. */
+/*
+ * The disk at an address with a reference for the caller. NULL if there is
+ * none: the caller says so to Windows (NO_DEVICE). <= DISPATCH_LEVEL.
+ */
 DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 
 /* The disk of that name (bytes compared), with a reference; NULL if there is none. */
@@ -64,13 +70,18 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
  */
 NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk);
 
-/* Counts the disks that exist: AdapterFree waits for the last. PASSIVE_LEVEL. */
-void AdapterDiskCreated(ADAPTER *Adapter);
+/* Counts the disks that exist: AdapterFree waits for the last. FALSE: the adapter is going away. PASSIVE_LEVEL. */
+BOOLEAN AdapterDiskCreated(ADAPTER *Adapter);
 void AdapterDiskDestroyed(ADAPTER *Adapter);
 
-/* Windows asked for the unit (INQUIRY): its address is not free before AdapterForgetUnit. */
-void AdapterUnitKnown(ADAPTER *Adapter, UCHAR Target);
-void AdapterForgetUnit(ADAPTER *Adapter, UCHAR Target);
+/*
+ * What Windows knows of a unit, on which the reuse of its address depends: an
+ * INQUIRY is answered (FALSE: Disk has just been withdrawn, say NO_DEVICE);
+ * there is a device for it; the device is removed.
+ */
+BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk);
+void AdapterUnitMade(ADAPTER *Adapter, UCHAR Target);
+void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target);
 
 /* Asks Windows to look at the bus again. */
 void AdapterRescan(ADAPTER *Adapter);

@@ -59,8 +59,12 @@ static void DiskDefaults(DISK *Disk)
 
 NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result)
 {
+    if (!AdapterDiskCreated(Adapter)) {
+        return STATUS_SHUTDOWN_IN_PROGRESS;
+    }
     DISK *Disk = PoolAllocate(sizeof(*Disk));
     if (Disk == NULL) {
+        AdapterDiskDestroyed(Adapter);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     Disk->Adapter = Adapter;
@@ -82,9 +86,9 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **
             IoFreeWorkItem(Disk->DestroyWork);
         }
         PoolFree(Disk);
+        AdapterDiskDestroyed(Adapter);
         return Status;
     }
-    AdapterDiskCreated(Adapter);
     *Result = Disk;
     return STATUS_SUCCESS;
 }

@@ -126,10 +126,11 @@ static const char *CreateRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win3
 /* Makes the disk up to the point where it waits for its server. */
 static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties, BOOLEAN Extended, const char **Words)
 {
+    static const char Leaving[] = "the adapter is being removed";
     DISK *Disk;
-    *Words = "out of memory";
     NTSTATUS Status = DiskCreate(Command->Adapter, Properties, &Disk);
     if (!NT_SUCCESS(Status)) {
+        *Words = Status == STATUS_SHUTDOWN_IN_PROGRESS ? Leaving : "out of memory";
         return Status;
     }
     Disk->CreateExtended = Extended;
@@ -139,7 +140,7 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     if (NT_SUCCESS(Status)) {
         Status = AdapterAddDisk(Command->Adapter, Disk);
         *Words = Status == STATUS_OBJECT_NAME_COLLISION  ? "a disk of that name is mapped already"
-                 : Status == STATUS_SHUTDOWN_IN_PROGRESS ? "the adapter is being removed"
+                 : Status == STATUS_SHUTDOWN_IN_PROGRESS ? Leaving
                                                          : "the adapter has no free address: too many disks";
     }
     if (!NT_SUCCESS(Status)) {

@@ -6,6 +6,8 @@
 #include "srb.h"
 
 #define SCSI_OPERATION_INQUIRY 0x12
+#define SCSI_OPERATION_READ_CAPACITY_10 0x25
+#define SCSI_OPERATION_SERVICE_ACTION_IN_16 0x9E /* READ CAPACITY (16) */
 
 static void StartIoEnd(ADAPTER *Adapter, PVOID Srb, UCHAR Status)
 {
@@ -25,16 +27,32 @@ static void StartIoAnswer(ADAPTER *Adapter, PVOID Srb, const SCSI_RESULT *Result
     SrbComplete(Adapter, Srb);
 }
 
+/* Where the SRB's bytes are. FALSE: there is no way to them, and the SRB has been completed. */
+static BOOLEAN StartIoMap(ADAPTER *Adapter, PVOID Srb, PVOID *Data)
+{
+    ULONG Status = StorPortGetSystemAddress(Adapter, Srb, Data);
+    if (Status == STOR_STATUS_SUCCESS) {
+        return TRUE;
+    }
+    if (Status == STOR_STATUS_INSUFFICIENT_RESOURCES) {
+        /* Not at present; nobody else has seen the SRB, so Storport may take it back. */
+        SrbSetQueueFull(Srb);
+        SrbComplete(Adapter, Srb);
+    } else {
+        /* It has no memory, and will have none when it is tried again. */
+        SrbSetDataLength(Srb, 0);
+        StartIoEnd(Adapter, Srb, SRB_STATUS_INVALID_REQUEST);
+    }
+    return FALSE;
+}
+
 /* Hands a block request to the disk's queue. */
 static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
 {
     ADAPTER *Adapter = Disk->Adapter;
     PVOID Data = NULL;
     BOOLEAN Moves = Result->Action == SCSI_ACTION_READ || Result->Action == SCSI_ACTION_WRITE;
-    if (Moves && Result->Blocks != 0 && StorPortGetSystemAddress(Adapter, Srb, &Data) != STOR_STATUS_SUCCESS) {
-        /* No mapping can be had at present; nobody else has seen the SRB, so Storport may take it back. */
-        SrbSetQueueFull(Srb);
-        SrbComplete(Adapter, Srb);
+    if (Moves && Result->Blocks != 0 && !StartIoMap(Adapter, Srb, &Data)) {
         return;
     }
     KIRQL Irql;
@@ -74,8 +92,14 @@ static void StartIoScsi(DISK *Disk, PVOID Srb)
         StartIoEnd(Adapter, Srb, SRB_STATUS_INVALID_REQUEST);
         return;
     }
-    if (Cdb[0] == SCSI_OPERATION_INQUIRY) {
-        AdapterUnitKnown(Adapter, Disk->Target);
+    if (Cdb[0] == SCSI_OPERATION_INQUIRY && !AdapterUnitSeen(Adapter, Disk)) {
+        SrbSetDataLength(Srb, 0);
+        StartIoEnd(Adapter, Srb, SRB_STATUS_NO_DEVICE);
+        return;
+    }
+    if (Cdb[0] == SCSI_OPERATION_READ_CAPACITY_10 || Cdb[0] == SCSI_OPERATION_SERVICE_ACTION_IN_16) {
+        /* Not a scan's, but a class driver's. */
+        AdapterUnitMade(Adapter, Disk->Target);
     }
     SCSI_RESULT Result;
     ScsiDecode(&Disk->Scsi, Cdb, CdbLength, SrbDataBuffer(Srb), SrbDataLength(Srb), &Result);
@@ -153,12 +177,15 @@ static UCHAR StartIoPnp(ADAPTER *Adapter, PVOID Srb, UCHAR Target)
         return SRB_STATUS_INVALID_REQUEST;
     }
     BOOLEAN ForAdapter = (Flags & SRB_PNP_FLAGS_ADAPTER_REQUEST) != 0;
+    if (!ForAdapter && (Action == StorQueryCapabilities || Action == StorStartDevice)) {
+        AdapterUnitMade(Adapter, Target);
+    }
     switch (Action) {
     case StorQueryCapabilities:
         return ForAdapter ? SRB_STATUS_INVALID_REQUEST : StartIoCapabilities(Srb);
     case StorRemoveDevice:
         if (!ForAdapter) {
-            AdapterForgetUnit(Adapter, Target);
+            AdapterUnitRemoved(Adapter, Target);
         }
         return SRB_STATUS_SUCCESS;
     case StorSurpriseRemoval:
@@ -230,7 +257,7 @@ SCSI_UNIT_CONTROL_STATUS StartIoUnitControl(PVOID Extension, SCSI_UNIT_CONTROL_T
     }
     case ScsiUnitRemove: {
         const STOR_ADDR_BTL8 *Address = Parameters;
-        AdapterForgetUnit(Extension, Address->Target);
+        AdapterUnitRemoved(Extension, Address->Target);
         return ScsiUnitControlSuccess;
     }
     default:

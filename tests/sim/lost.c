@@ -156,6 +156,35 @@ static void TestUnmapInFlight(void)
     ServerStop(&Server);
 }
 
+/* Disks that come and go faster than Windows looks: in the middle of scans, before it has made devices of them. */
+static void TestComeAndGo(void)
+{
+    static WNBD_CREATE_RESULT Result;
+    WNBD_PROPERTIES Properties;
+    SERVER Server;
+    BED Bed;
+    DISK Disk;
+    printf("come and go: no address is lost on a disk that Windows never got hold of\n");
+    ServerStart(&Server, Plugin);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 8});
+    BedProperties(&Properties, "disk", Server.Port);
+    for (int Round = 0; Round < 1000; Round++) {
+        CHECK(BedMap(&Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+        CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
+    }
+    /* Once Windows has looked at all of them, the first address is free again. */
+    for (int Tries = 0; Tries == 0 || Result.ConnectionInfo.TargetId != 0; Tries++) {
+        CHECK(Tries < 100);
+        CHECK(BedMap(&Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+        DiskOpen(&Disk, &Bed, 1);
+        CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
+        DiskClose(&Disk);
+        CHECK(NativeChildWait(Bed.Adapter, 0, 20000));
+    }
+    BedStop(&Bed);
+    ServerStop(&Server);
+}
+
 static void TestAdapterRemoved(void)
 {
     static TRANSFER Transfers[DEPTH];
@@ -184,6 +213,7 @@ int main(void)
     TestNotThere();
     TestCancelledCreate();
     TestUnmapInFlight();
+    TestComeAndGo();
     TestAdapterRemoved();
     printf("ok\n");
     return 0;
