@@ -62,7 +62,7 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
 {
     switch (Result->Action) {
     case SCSI_ACTION_WRITE:
-        Request->Fua = Result->Fua && Queue->ServerFua;
+        Request->Fua = Queue->WriteThrough || (Result->Fua && Queue->ServerFua);
         Request->FlushAfter = Result->Fua && !Queue->ServerFua;
         /* fall through */
     case SCSI_ACTION_READ:

@@ -102,7 +102,8 @@ typedef struct {
     ULONG MaximumPayload; /* bytes of one READ or WRITE part */
     ULONG BlockSize;      /* bytes */
     BOOLEAN ServerFua;
-    BOOLEAN Closed; /* SRB_STATUS_NO_DEVICE for everything new */
+    BOOLEAN WriteThrough; /* the server has FUA and no FLUSH: each write carries it, as there is no other way */
+    BOOLEAN Closed;       /* SRB_STATUS_NO_DEVICE for everything new */
     WNBD_DRV_STATS Stats;
 } QUEUE;
 

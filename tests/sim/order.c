@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Order between requests: what a reset has given back must not be carried out
- * over what was written since, and a long command must not keep others from
- * the server.
+ * over what was written since, a long command must not keep others from the
+ * server, and what is written is written when the answer comes.
  */
 #include "bed.h"
 #include "server.h"
@@ -101,10 +101,35 @@ static void TestLongVerify(void)
     ServerStop(&Server);
 }
 
+/* Without FLUSH, Windows is told of no cache and never asks for FUA; the server's cache must not lose writes. */
+static void TestWriteThrough(void)
+{
+    static const char *const Plugin[] = {"eval",
+                                         "get_size=echo 1M",
+                                         "can_write=exit 0",
+                                         "can_flush=exit 3",
+                                         "can_fua=echo native",
+                                         "pread=exit 1",
+                                         "pwrite=cat >/dev/null; case \"$5\" in *fua*) exit 0;; *) exit 1;; esac",
+                                         NULL};
+    UCHAR Data[BLOCK] = {0};
+    SERVER Server;
+    BED Bed;
+    DISK Disk;
+    printf("write through: each write carries FUA where the server has FUA and no FLUSH\n");
+    ServerStart(&Server, Plugin);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 3});
+    Map(&Bed, &Disk, &Server);
+    CHECK(Move(&Disk, true, 7, Data) == SRB_STATUS_SUCCESS);
+    Unmap(&Bed, &Disk);
+    ServerStop(&Server);
+}
+
 int main(void)
 {
     TestLateWrite();
     TestLongVerify();
+    TestWriteThrough();
     printf("ok\n");
     return 0;
 }
