@@ -10,19 +10,6 @@
 
 DRIVER_INITIALIZE DriverEntry;
 
-static VOID EntryTracingStart(PVOID DriverObject, PVOID RegistryPath)
-{
-    UNREFERENCED_PARAMETER(DriverObject);
-    UNREFERENCED_PARAMETER(RegistryPath);
-}
-
-/* The documented callback that comes at the driver's unload (WDK, HwStorCleanupTracing). */
-static VOID EntryUnload(PVOID DriverObject)
-{
-    UNREFERENCED_PARAMETER(DriverObject);
-    OptionsStop();
-}
-
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     NTSTATUS Status = OptionsStart(RegistryPath);
@@ -43,8 +30,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Data.HwFreeAdapterResources = AdapterFree;
     Data.HwProcessServiceRequest = IoctlProcess;
     Data.HwCompleteServiceIrp = AdapterCompleteServiceIrps;
-    Data.HwInitializeTracing = EntryTracingStart;
-    Data.HwCleanupTracing = EntryUnload;
     Data.DeviceExtensionSize = sizeof(ADAPTER);
     Data.SrbExtensionSize = sizeof(QUEUE_RESET);
     Data.MapBuffers = STOR_MAP_NON_READ_WRITE_BUFFERS;
@@ -57,7 +42,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Status = StorPortInitialize(DriverObject, RegistryPath, &Data, NULL);
     if (!NT_SUCCESS(Status)) {
         TraceError("registering with Storport failed with status 0x%08x", (ULONG)Status);
-        OptionsStop();
     }
     return Status;
 }

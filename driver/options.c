@@ -3,35 +3,24 @@
 #include "options.h"
 
 #include "channel_nbd.h"
-#include "pool.h"
 #include "trace.h"
 
 #define OPTIONS_DEFAULT_SEND_WINDOW 4u
 
-static UNICODE_STRING OptionsKey; /* ...\Services\wnbd\Parameters; constant between start and stop */
+/* ...\Services\wnbd\Parameters; constant after DriverEntry. Static: no callback at unload is certain to come. */
+static WCHAR OptionsPath[512];
+static UNICODE_STRING OptionsKey;
 
 NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath)
 {
     static const WCHAR Parameters[] = L"\\Parameters";
-    SIZE_T SizeBytes = RegistryPath->Length + sizeof(Parameters);
-    if (SizeBytes > MAXUSHORT) {
+    if (RegistryPath->Length > sizeof(OptionsPath) - sizeof(Parameters)) {
         return STATUS_NAME_TOO_LONG;
     }
-    OptionsKey.Buffer = PoolAllocate(SizeBytes);
-    if (OptionsKey.Buffer == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    RtlCopyMemory(OptionsKey.Buffer, RegistryPath->Buffer, RegistryPath->Length);
-    RtlCopyMemory((PUCHAR)OptionsKey.Buffer + RegistryPath->Length, Parameters, sizeof(Parameters));
-    OptionsKey.Length = (USHORT)(SizeBytes - sizeof(WCHAR));
-    OptionsKey.MaximumLength = (USHORT)SizeBytes;
+    RtlCopyMemory(OptionsPath, RegistryPath->Buffer, RegistryPath->Length);
+    RtlCopyMemory((PUCHAR)OptionsPath + RegistryPath->Length, Parameters, sizeof(Parameters));
+    RtlInitUnicodeString(&OptionsKey, OptionsPath);
     return STATUS_SUCCESS;
-}
-
-void OptionsStop(void)
-{
-    PoolFree(OptionsKey.Buffer);
-    RtlZeroMemory(&OptionsKey, sizeof(OptionsKey));
 }
 
 /* A DWORD of the key; FALSE if it is missing or of another type. */

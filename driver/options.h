@@ -9,7 +9,6 @@
 
 /* Remembers where the service's key is; from DriverEntry. RegistryPath is copied. */
 NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath);
-void OptionsStop(void);
 
 /*
  * SendWindow (DWORD): sends that an NBD connection keeps in flight, 1 to
