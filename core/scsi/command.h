@@ -15,8 +15,8 @@
 #define SCSI_PRODUCT "WNBD_DISK       " /* product identification, 16 characters */
 
 typedef struct {
-    const SCSI_DISK *Disk; /* NULL in REPORT LUNS */
-    const void *Cdb;       /* all bytes of the command are there; cast to its layout */
+    const SCSI_DISK *Disk;
+    const void *Cdb; /* all bytes of the command are there; cast to its layout */
     void *Data;
     size_t DataLength;
     SCSI_RESULT *Result; /* starts as DONE, GOOD, all zero */

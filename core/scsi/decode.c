@@ -11,7 +11,6 @@
 
 #define CDB_LENGTH_MAX 16u
 #define CONTROL_NACA 0x04u
-#define OPCODE_REPORT_LUNS 0xA0u
 
 /* START STOP UNIT byte 4 */
 #define FLAG_START 0x01u
@@ -54,7 +53,7 @@ static const SCSI_OPERATION Operations[] = {
     {0x8F, 16, ScsiVerify},
     {0x91, 16, ScsiSynchronizeCache},
     {0x9E, 16, ScsiServiceActionIn16},
-    {OPCODE_REPORT_LUNS, 12, ReportLuns},
+    {0xA0, 12, ReportLuns},
     {0xA8, 12, ScsiRead},
     {0xAA, 12, ScsiWrite},
 };
@@ -86,17 +85,6 @@ void ScsiAnswer(const SCSI_COMMAND *Command, const void *Answer, size_t Length, 
     Command->Result->DataLength = Length;
 }
 
-static SCSI_COMMAND CommandOf(const SCSI_DISK *Disk, const uint8_t *Cdb, void *Data, size_t DataLength,
-                              SCSI_RESULT *Result)
-{
-    SCSI_COMMAND Command = {Disk, Cdb, Data, DataLength, Result};
-
-    memset(Result, 0, sizeof(*Result));
-    Result->Action = SCSI_ACTION_DONE;
-    Result->Status = SCSI_STATUS_GOOD;
-    return Command;
-}
-
 /*
  * What holds for every command. The CDB may be longer than the command (some
  * callers always send 16 bytes), never shorter. NACA asks for a way of error
@@ -117,8 +105,11 @@ static bool CheckCdb(const SCSI_COMMAND *Command, size_t CdbLength, size_t Lengt
 void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, void *Data, size_t DataLength,
                 SCSI_RESULT *Result)
 {
-    SCSI_COMMAND Command = CommandOf(Disk, Cdb, Data, DataLength, Result);
+    SCSI_COMMAND Command = {Disk, Cdb, Data, DataLength, Result};
 
+    memset(Result, 0, sizeof(*Result));
+    Result->Action = SCSI_ACTION_DONE;
+    Result->Status = SCSI_STATUS_GOOD;
     for (size_t Index = 0; CdbLength != 0 && Index < sizeof(Operations) / sizeof(Operations[0]); Index++) {
         const SCSI_OPERATION *Operation = &Operations[Index];
 
@@ -156,11 +147,11 @@ static void StartStopUnit(const SCSI_COMMAND *Command)
     }
 }
 
-/* REPORT LUNS of SPC-4. The LUN, where there is one, is 0. Well known logical units don't exist. */
-static void AnswerLuns(const SCSI_COMMAND *Command, bool UnitPresent)
+/* REPORT LUNS of SPC-4. The LUN is 0; well known logical units don't exist. */
+static void ReportLuns(const SCSI_COMMAND *Command)
 {
     const CDB_REPORT_LUNS *Cdb = Command->Cdb;
-    bool Listed = UnitPresent && Cdb->Select != SELECT_WELL_KNOWN;
+    bool Listed = Cdb->Select != SELECT_WELL_KNOWN;
     LUN_LIST List = {0};
 
     if (Cdb->Select > SELECT_ALL) {
@@ -169,24 +160,4 @@ static void AnswerLuns(const SCSI_COMMAND *Command, bool UnitPresent)
     }
     Be32Store(&List.ListLength, Listed ? sizeof(List.Lun) : 0);
     ScsiAnswer(Command, &List, Listed ? sizeof(List) : sizeof(List) - sizeof(List.Lun), Be32Load(Cdb->Allocation));
-}
-
-static void ReportLuns(const SCSI_COMMAND *Command)
-{
-    AnswerLuns(Command, true);
-}
-
-bool ScsiReportLuns(const uint8_t *Cdb, size_t CdbLength, bool UnitPresent, void *Data, size_t DataLength,
-                    SCSI_RESULT *Result)
-{
-    SCSI_COMMAND Command;
-
-    if (CdbLength == 0 || Cdb[0] != OPCODE_REPORT_LUNS) {
-        return false;
-    }
-    Command = CommandOf(NULL, Cdb, Data, DataLength, Result);
-    if (CheckCdb(&Command, CdbLength, sizeof(CDB_REPORT_LUNS))) {
-        AnswerLuns(&Command, UnitPresent);
-    }
-    return true;
 }

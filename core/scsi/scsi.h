@@ -97,14 +97,6 @@ void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, voi
                 SCSI_RESULT *Result);
 
 /*
- * REPORT LUNS (SPC-4) of a target with or without a unit at LUN 0: the
- * only command that is answered for an address without a disk. Returns false
- * if Cdb is another command.
- */
-bool ScsiReportLuns(const uint8_t *Cdb, size_t CdbLength, bool UnitPresent, void *Data, size_t DataLength,
-                    SCSI_RESULT *Result);
-
-/*
  * Descriptor Index (below DescriptorCount) of an UNMAP result: Blocks blocks at
  * Lba, Blocks may be 0. Uses Descriptors and UnmapLimit only. Reads the data
  * buffer, which must still be there. Its sender may have changed it meanwhile:

@@ -94,42 +94,6 @@ static void ReportLunsListsTheDisk(void **State)
     ExpectRefused(&Disk, BYTES(0xA0, 0, 0xFF, 0, 0, 0, 0, 0, 0, 16, 0, 0), INVALID_FIELD);
 }
 
-static void ReportLunsWorksWithoutADisk(void **State)
-{
-    static const uint8_t Cdb[12] = {0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0};
-    static const uint8_t Inquiry[12] = {0x12, 0, 0, 0, 16, 0};
-    static const uint8_t Select[12] = {0xA0, 0, 5, 0, 0, 0, 0, 0, 0, 16, 0, 0};
-    static const uint8_t Naca[12] = {0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 4};
-    static const uint8_t Empty[8] = {0};
-    static const uint8_t One[16] = {0, 0, 0, 8};
-    uint8_t Data[16];
-    SCSI_RESULT Result;
-
-    (void)State;
-    memset(Data, 0xA5, sizeof(Data));
-    assert_true(ScsiReportLuns(Cdb, sizeof(Cdb), false, Data, sizeof(Data), &Result));
-    assert_int_equal(Result.Action, SCSI_ACTION_DONE);
-    assert_int_equal(Result.Status, SCSI_STATUS_GOOD);
-    assert_int_equal(Result.DataLength, sizeof(Empty));
-    assert_memory_equal(Data, Empty, sizeof(Empty));
-    assert_int_equal(Data[8], 0xA5);
-    assert_true(ScsiReportLuns(Cdb, sizeof(Cdb), true, Data, sizeof(Data), &Result));
-    assert_int_equal(Result.DataLength, sizeof(One));
-    assert_memory_equal(Data, One, sizeof(One));
-    assert_true(ScsiReportLuns(Cdb, sizeof(Cdb), true, Data, 5, &Result));
-    assert_int_equal(Result.DataLength, 5);
-
-    assert_false(ScsiReportLuns(Inquiry, sizeof(Inquiry), true, Data, sizeof(Data), &Result));
-    assert_false(ScsiReportLuns(Cdb, 0, true, Data, sizeof(Data), &Result));
-    assert_true(ScsiReportLuns(Cdb, 11, true, Data, sizeof(Data), &Result));
-    assert_int_equal(Result.Status, SCSI_STATUS_CHECK_CONDITION);
-    assert_int_equal(Result.Sense.Asc, 0x24);
-    assert_true(ScsiReportLuns(Select, sizeof(Select), false, Data, sizeof(Data), &Result));
-    assert_int_equal(Result.Status, SCSI_STATUS_CHECK_CONDITION);
-    assert_true(ScsiReportLuns(Naca, sizeof(Naca), false, Data, sizeof(Data), &Result));
-    assert_int_equal(Result.Status, SCSI_STATUS_CHECK_CONDITION);
-}
-
 /* Every command that is there, as it does something useful, with the length of its CDB. */
 static const struct {
     uint8_t Length;
@@ -232,17 +196,11 @@ static void NacaIsRefusedAndTheRestOfControlIgnored(void **State)
 int main(void)
 {
     static const struct CMUnitTest Tests[] = {
-        cmocka_unit_test(TestUnitReadyIsAlwaysReady),
-        cmocka_unit_test(RequestSenseHasNothingToReport),
-        cmocka_unit_test(SenseIsFixedFormatAndCut),
-        cmocka_unit_test(StartAndStopSucceed),
-        cmocka_unit_test(StopWritesTheCache),
-        cmocka_unit_test(StartStopRefusesWhatTheDiskHasNot),
-        cmocka_unit_test(ReportLunsListsTheDisk),
-        cmocka_unit_test(ReportLunsWorksWithoutADisk),
-        cmocka_unit_test(EveryOtherOpcodeIsRefused),
-        cmocka_unit_test(CdbLengthsAreChecked),
-        cmocka_unit_test(NacaIsRefusedAndTheRestOfControlIgnored),
+        cmocka_unit_test(TestUnitReadyIsAlwaysReady), cmocka_unit_test(RequestSenseHasNothingToReport),
+        cmocka_unit_test(SenseIsFixedFormatAndCut),   cmocka_unit_test(StartAndStopSucceed),
+        cmocka_unit_test(StopWritesTheCache),         cmocka_unit_test(StartStopRefusesWhatTheDiskHasNot),
+        cmocka_unit_test(ReportLunsListsTheDisk),     cmocka_unit_test(EveryOtherOpcodeIsRefused),
+        cmocka_unit_test(CdbLengthsAreChecked),       cmocka_unit_test(NacaIsRefusedAndTheRestOfControlIgnored),
     };
 
     return cmocka_run_group_tests_name("scsi.misc", Tests, NULL, NULL);
