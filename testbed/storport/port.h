@@ -92,7 +92,7 @@ typedef struct _ADAPTER {
     UNIT *Self; /* not a unit: where requests to the adapter itself come from */
     KEVENT ScanEvent;
     PVOID ScanThread;
-    BOOLEAN ScanStop;
+    volatile LONG ScanStop;
 } ADAPTER;
 
 typedef enum {

@@ -277,6 +277,12 @@ static VOID DropUnseen(SCAN *Scan)
     }
 }
 
+/* Set by another thread, without a lock. */
+static BOOLEAN Stopping(ADAPTER *Adapter)
+{
+    return InterlockedCompareExchange(&Adapter->ScanStop, FALSE, FALSE) != FALSE;
+}
+
 static VOID ScanAdapter(ADAPTER *Adapter, ULONG Number)
 {
     SCAN *Scan = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Scan), PORT_TAG);
@@ -286,10 +292,10 @@ static VOID ScanAdapter(ADAPTER *Adapter, ULONG Number)
         return;
     Scan->Adapter = Adapter;
     Scan->Number = Number;
-    for (Path = 0; Path < Adapter->Config.NumberOfBuses && !Adapter->ScanStop; ++Path)
-        for (Target = 0; Target < Adapter->Config.MaximumNumberOfTargets && !Adapter->ScanStop; ++Target)
+    for (Path = 0; Path < Adapter->Config.NumberOfBuses && !Stopping(Adapter); ++Path)
+        for (Target = 0; Target < Adapter->Config.MaximumNumberOfTargets && !Stopping(Adapter); ++Target)
             ScanTarget(Scan, (UCHAR)Path, (UCHAR)Target);
-    if (!Adapter->ScanStop)
+    if (!Stopping(Adapter))
         DropUnseen(Scan);
     ExFreePoolWithTag(Scan, PORT_TAG);
 }
@@ -301,10 +307,10 @@ static VOID ScanThread(PVOID Context)
 
     for (;;) {
         KeWaitForSingleObject(&Adapter->ScanEvent, Executive, KernelMode, FALSE, NULL);
-        if (Adapter->ScanStop)
+        if (Stopping(Adapter))
             break;
         ScanAdapter(Adapter, ++Number);
-        if (!Adapter->ScanStop)
+        if (!Stopping(Adapter))
             IoInvalidateDeviceRelations(Adapter->Pdo, BusRelations);
     }
     PsTerminateSystemThread(STATUS_SUCCESS);
@@ -315,7 +321,7 @@ NTSTATUS PortScanStart(ADAPTER *Adapter)
     HANDLE Thread;
     NTSTATUS Status;
 
-    Adapter->ScanStop = FALSE;
+    InterlockedExchange(&Adapter->ScanStop, FALSE);
     KeInitializeEvent(&Adapter->ScanEvent, SynchronizationEvent, FALSE);
     Status = PsCreateSystemThread(&Thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, ScanThread, Adapter);
     if (!NT_SUCCESS(Status))
@@ -330,7 +336,7 @@ VOID PortScanStop(ADAPTER *Adapter)
 {
     if (Adapter->ScanThread == NULL)
         return;
-    Adapter->ScanStop = TRUE;
+    InterlockedExchange(&Adapter->ScanStop, TRUE);
     KeSetEvent(&Adapter->ScanEvent, IO_NO_INCREMENT, FALSE);
     KeWaitForSingleObject(Adapter->ScanThread, Executive, KernelMode, FALSE, NULL);
     ObDereferenceObject(Adapter->ScanThread);
