@@ -120,36 +120,24 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
     }
 }
 
-/* Takes all disks away; no new ones come. */
-static void AdapterWithdrawAll(ADAPTER *Adapter)
-{
-    KIRQL Irql;
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    Adapter->Leaving = TRUE;
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
-    DISK *Disk;
-    UINT64 Id = 0;
-    while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
-        Id = Disk->ConnectionId;
-        DiskWithdraw(Disk);
-        DiskRelease(Disk);
-    }
-}
-
 VOID AdapterCompleteServiceIrps(PVOID Extension)
 {
     static const CREATE_OUTCOME Leaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
                                            .Phase = WnbdCreatePhaseConnect,
                                            .Message = "the adapter is being removed"};
     ADAPTER *Adapter = Extension;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Leaving = TRUE; /* first: what the walk has passed stays passed */
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
     DISK *Disk;
     UINT64 Id = 0;
     while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
         Id = Disk->ConnectionId;
         IoctlCreateDone(Disk, &Leaving);
+        DiskWithdraw(Disk);
         DiskRelease(Disk);
     }
-    AdapterWithdrawAll(Adapter);
 }
 
 VOID AdapterFree(PVOID Extension)

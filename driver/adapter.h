@@ -2,7 +2,8 @@
 /*
  * The adapter: one per root device, the owner of the table of disks. It is
  * Storport's device extension, which is zeroed when first allocated and not
- * when the adapter is started again: AdapterFind sets every field.
+ * when the adapter is started again: AdapterFind sets every field, after it has
+ * looked at Started.
  *
  * Addresses: one bus, one disk per target, always unit 0, so that REPORT LUNS
  * to unit 0 finds each. An address is used again only when Windows has heard
@@ -49,6 +50,7 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
 BOOLEAN AdapterInitialize(PVOID Extension);
 SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters);
 VOID AdapterFree(PVOID Extension);
+/* Answers what is pended and takes all disks away; no new ones come. */
 VOID AdapterCompleteServiceIrps(PVOID Extension);
 
 /*
