@@ -3,7 +3,6 @@
 #include "channel_nbd.h"
 
 #include "base/invariant.h"
-#include "base/text.h"
 #include "pool.h"
 #include "status.h"
 #include "trace.h"
@@ -78,12 +77,7 @@ void ConnectionNote(CONNECTION *Connection, UINT32 Win32Error, UINT32 ServerErro
     if (Outcome->Win32Error != 0) {
         return;
     }
-    Outcome->Win32Error = Win32Error;
-    Outcome->ServerError = ServerError;
-    Outcome->Phase = ConnectionPhase(Connection);
-    TEXT Text;
-    TextInitialize(&Text, Outcome->Message, sizeof(Outcome->Message));
-    TextAppend(&Text, Words);
+    OutcomeSet(Outcome, Win32Error, ConnectionPhase(Connection), ServerError, Words);
     TraceWarning("%s: %s", Connection->Disk->Properties.InstanceName, Outcome->Message);
 }
 
@@ -368,11 +362,8 @@ static void ConnectionFinish(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
     if (Connection->Outcome.Win32Error == 0) {
-        Connection->Outcome.Win32Error = WIN32_OPERATION_ABORTED;
-        Connection->Outcome.Phase = WnbdCreatePhaseConnect;
-        TEXT Text;
-        TextInitialize(&Text, Connection->Outcome.Message, sizeof(Connection->Outcome.Message));
-        TextAppend(&Text, "the disk was removed while it was being made");
+        OutcomeSet(&Connection->Outcome, WIN32_OPERATION_ABORTED, WnbdCreatePhaseConnect, 0,
+                   "the disk was removed while it was being made");
     }
     KeCancelTimer(&Connection->Timer);
     /* In this order: who hears of the failure may use the name again at once. */

@@ -6,7 +6,6 @@
 #include "queue.h"
 #include "startio.h"
 #include "trace.h"
-#include "version.h"
 
 DRIVER_INITIALIZE DriverEntry;
 

@@ -9,9 +9,7 @@
 #include "base/text.h"
 #include "channel_nbd.h"
 #include "disk.h"
-#include "srb.h"
 #include "status.h"
-#include "trace.h"
 #include "version.h"
 
 /* One command under way. Input and output are the same memory. */
@@ -156,7 +154,6 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     }
     NbdChannelStart(Disk->Channel);
     if (Status == STATUS_CANCELLED) {
-        *Words = "the request was cancelled";
         DiskWithdraw(Disk);
     }
     DiskRelease(Disk);
@@ -169,6 +166,17 @@ static NTSTATUS CommandCreate(COMMAND *Command)
     UINT32 Win32Error;
     const char *Words = CreateRefusal(&Create->Properties, &Win32Error);
     return Words != NULL ? StatusOfWin32(Win32Error) : CreateStart(Command, &Create->Properties, FALSE, &Words);
+}
+
+void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
+                const char *Words)
+{
+    Outcome->Win32Error = Win32Error;
+    Outcome->Phase = Phase;
+    Outcome->ServerError = ServerError;
+    TEXT Text;
+    TextInitialize(&Text, Outcome->Message, sizeof(Outcome->Message));
+    TextAppend(&Text, Words);
 }
 
 static void CreateAnswer(PWNBD_CREATE_RESULT Result, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
@@ -187,7 +195,6 @@ static NTSTATUS CommandCreateExtended(COMMAND *Command)
 {
     const WNBD_IOCTL_CREATE_COMMAND *Create = Command->Buffer;
     UINT32 Win32Error;
-    WnbdCreatePhase Phase = WnbdCreatePhaseRequest;
     const char *Words = CreateRefusal(&Create->Properties, &Win32Error);
     if (Words == NULL) {
         NTSTATUS Status = CreateStart(Command, &Create->Properties, TRUE, &Words);
@@ -196,7 +203,7 @@ static NTSTATUS CommandCreateExtended(COMMAND *Command)
         }
         Win32Error = StatusToWin32(Status);
     }
-    CreateAnswer(Command->Buffer, Win32Error, Phase, 0, Words);
+    CreateAnswer(Command->Buffer, Win32Error, WnbdCreatePhaseRequest, 0, Words);
     Command->Information = sizeof(WNBD_CREATE_RESULT);
     return STATUS_SUCCESS;
 }

@@ -18,6 +18,10 @@ typedef struct {
     CHAR Message[WNBD_CREATE_MESSAGE_LENGTH]; /* UTF-8: the cause, or a warning, or "" */
 } CREATE_OUTCOME;
 
+/* Fills an outcome; Words are ours, copied. */
+void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
+                const char *Words);
+
 /* HwProcessServiceRequest. PASSIVE_LEVEL, in the context of the caller's thread. */
 VOID IoctlProcess(PVOID Extension, PVOID Irp);
 
