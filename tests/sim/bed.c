@@ -92,6 +92,22 @@ void DiskClose(DISK *Disk)
     NativeChildRelease(Disk->Child);
 }
 
+void BedMapDisk(BED *Bed, DISK *Disk, uint16_t Port)
+{
+    static WNBD_CREATE_RESULT Result;
+    WNBD_PROPERTIES Properties;
+    BedProperties(&Properties, "disk", Port);
+    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+    DiskOpen(Disk, Bed, 1);
+}
+
+void BedUnmapDisk(BED *Bed, DISK *Disk)
+{
+    CHECK(BedUnmap(Bed, "disk") == STATUS_SUCCESS);
+    CHECK(NativeChildWait(Bed->Adapter, 0, 20000));
+    DiskClose(Disk);
+}
+
 static void IoBuildClassic(DISK_IO *Io, const UCHAR *Cdb, UCHAR CdbLength, ULONG Flags, void *Data, ULONG Length)
 {
     SCSI_REQUEST_BLOCK *Srb = &Io->Srb.Classic;

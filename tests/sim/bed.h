@@ -48,6 +48,9 @@ typedef struct {
 /* Waits for the arrival of the Count-th child and opens the last one. */
 void DiskOpen(DISK *Disk, BED *Bed, size_t Count);
 void DiskClose(DISK *Disk);
+/* The usual way there and back: the only disk of Bed, named "disk", served at Port. */
+void BedMapDisk(BED *Bed, DISK *Disk, uint16_t Port);
+void BedUnmapDisk(BED *Bed, DISK *Disk);
 
 /* One SRB on its way. Classic or extended. */
 typedef struct {

@@ -5,6 +5,7 @@
  * an adapter that vanishes. After each, the adapter works as before.
  */
 #include "bed.h"
+#include "flight.h"
 #include "server.h"
 
 #include <stdio.h>
@@ -94,40 +95,8 @@ static void SilentServerCancelled(BED *Bed)
 
 /* ---- I/O under way when something ends ---- */
 
-#define DEPTH 32
-#define CHUNK 65536
-
-typedef struct {
-    DISK_IO Io[DEPTH];
-    UCHAR *Data[DEPTH];
-} FLIGHT;
-
-static void FlightBegin(FLIGHT *Flight, DISK *Disk)
-{
-    UCHAR Cdb[16];
-    for (uint32_t Index = 0; Index < DEPTH; Index++) {
-        bool Write = Index % 2 == 0;
-        Flight->Data[Index] = malloc(CHUNK);
-        CHECK(Flight->Data[Index] != NULL);
-        memset(Flight->Data[Index], (int)Index, CHUNK);
-        DiskCdb16(Cdb, Write ? 0x8A : 0x88, Index * (CHUNK / Disk->BlockSize), CHUNK / Disk->BlockSize, false);
-        DiskBegin(Disk, &Flight->Io[Index], Index % 3 == 0, Cdb, 16, Write ? SRB_FLAGS_DATA_OUT : SRB_FLAGS_DATA_IN,
-                  Flight->Data[Index], CHUNK);
-    }
-}
-
-/* Every request ends; its memory is gone right after. Returns how many failed. */
-static int FlightEnd(FLIGHT *Flight)
-{
-    int Failed = 0;
-    for (int Index = 0; Index < DEPTH; Index++) {
-        UCHAR Status = DiskWait(&Flight->Io[Index], NULL);
-        CHECK(Status != SRB_STATUS_PENDING);
-        Failed += Status != SRB_STATUS_SUCCESS;
-        free(Flight->Data[Index]);
-    }
-    return Failed;
-}
+#define DEPTH 32u
+#define LENGTH_BYTES 65536u
 
 static void ServerDies(BED *Bed)
 {
@@ -138,12 +107,12 @@ static void ServerDies(BED *Bed)
     ServerStart(&Server, Slow);
     Map(Bed, "dies", Server.Port, 0);
     DiskOpen(&Disk, Bed, 1);
-    FlightBegin(&Flight, &Disk);
+    FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
     ServerKill(&Server);
     CHECK(FlightEnd(&Flight) > 0);
     CHECK(NativeChildWait(Bed->Adapter, 0, 20000));
     /* The handle still answers. */
-    FlightBegin(&Flight, &Disk);
+    FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
     CHECK(FlightEnd(&Flight) == DEPTH);
     DiskClose(&Disk);
     CHECK(BedUnmap(Bed, "dies") != STATUS_SUCCESS);
@@ -158,7 +127,7 @@ static void UnmappedDuringIo(BED *Bed)
     ServerStart(&Server, Slow);
     Map(Bed, "busy", Server.Port, 0);
     DiskOpen(&Disk, Bed, 1);
-    FlightBegin(&Flight, &Disk);
+    FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
     CHECK(BedUnmap(Bed, "busy") == STATUS_SUCCESS);
     FlightEnd(&Flight);
     CHECK(NativeChildWait(Bed->Adapter, 0, 20000));
@@ -178,7 +147,7 @@ static void SeveralDisks(BED *Bed)
         DiskOpen(&Disks[Index], Bed, Index + 1);
     }
     for (size_t Index = 0; Index < 4; Index++) {
-        FlightBegin(&Flights[Index], &Disks[Index]);
+        FlightBegin(&Flights[Index], &Disks[Index], DEPTH, LENGTH_BYTES);
     }
     for (size_t Index = 0; Index < 4; Index++) {
         CHECK(FlightEnd(&Flights[Index]) == 0);

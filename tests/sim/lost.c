@@ -6,60 +6,20 @@
  * and every request ends, once, and nothing is left (the test bed looks).
  */
 #include "bed.h"
+#include "flight.h"
 #include "server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define DEPTH 48u
-#define CHUNK (256u * 1024)
+#define LENGTH_BYTES (256u * 1024)
 
 static const char *const Plugin[] = {"memory", "64M", NULL};
 
-typedef struct {
-    DISK_IO Io;
-    UCHAR *Data;
-} TRANSFER;
-
-static void Begin(DISK *Disk, TRANSFER *Transfers)
-{
-    UCHAR Cdb[16];
-    uint32_t Blocks = CHUNK / Disk->BlockSize;
-    for (uint32_t Index = 0; Index < DEPTH; Index++) {
-        bool Write = Index % 2 == 0;
-        Transfers[Index].Data = calloc(1, CHUNK);
-        CHECK(Transfers[Index].Data != NULL);
-        DiskCdb16(Cdb, Write ? 0x8A : 0x88, (uint64_t)Index * Blocks, Blocks, false);
-        DiskBegin(Disk, &Transfers[Index].Io, Index % 3 == 0, Cdb, 16, Write ? SRB_FLAGS_DATA_OUT : SRB_FLAGS_DATA_IN,
-                  Transfers[Index].Data, CHUNK);
-    }
-}
-
-/* How many were lost; the others must have succeeded. BUS_RESET is Storport's way to empty a bus that goes away. */
-static unsigned End(TRANSFER *Transfers)
-{
-    unsigned Lost = 0;
-    for (uint32_t Index = 0; Index < DEPTH; Index++) {
-        UCHAR Status = DiskWait(&Transfers[Index].Io, NULL);
-        CHECK(Status == SRB_STATUS_SUCCESS || Status == SRB_STATUS_NO_DEVICE || Status == SRB_STATUS_BUS_RESET);
-        Lost += Status != SRB_STATUS_SUCCESS;
-        free(Transfers[Index].Data);
-    }
-    return Lost;
-}
-
-static void Map(BED *Bed, DISK *Disk, const SERVER *Server)
-{
-    static WNBD_CREATE_RESULT Result;
-    WNBD_PROPERTIES Properties;
-    BedProperties(&Properties, "disk", Server->Port);
-    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
-    DiskOpen(Disk, Bed, 1);
-}
-
 static void TestKilledInFlight(void)
 {
-    static TRANSFER Transfers[DEPTH];
+    static FLIGHT Flight;
     SERVER Server;
     BED Bed;
     DISK Disk;
@@ -67,11 +27,11 @@ static void TestKilledInFlight(void)
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 3, .WskSynchronousOneIn = 3});
     for (int Round = 0; Round < 5; Round++) {
         ServerStart(&Server, Plugin);
-        Map(&Bed, &Disk, &Server);
+        BedMapDisk(&Bed, &Disk, Server.Port);
         ServerPause(&Server);
-        Begin(&Disk, Transfers);
+        FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
         ServerKill(&Server);
-        CHECK(End(Transfers) > 0);
+        CHECK(FlightEnd(&Flight) > 0);
         CHECK(NativeChildWait(Bed.Adapter, 0, 20000));
         DiskClose(&Disk);
         CHECK(BedUnmap(&Bed, "disk") == STATUS_OBJECT_NAME_NOT_FOUND);
@@ -134,22 +94,22 @@ static void TestCancelledCreate(void)
 
 static void TestUnmapInFlight(void)
 {
-    static TRANSFER Transfers[DEPTH];
+    static FLIGHT Flight;
     SERVER Server;
     BED Bed;
     DISK Disk;
     printf("unmapped: with requests in flight, and mapped again under the same name\n");
     ServerStart(&Server, Plugin);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 6});
-    Map(&Bed, &Disk, &Server);
+    BedMapDisk(&Bed, &Disk, Server.Port);
     ServerPause(&Server);
-    Begin(&Disk, Transfers);
+    FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
     CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
-    CHECK(End(Transfers) > 0);
+    CHECK(FlightEnd(&Flight) > 0);
     DiskClose(&Disk);
     ServerResume(&Server);
     CHECK(NativeChildWait(Bed.Adapter, 0, 20000));
-    Map(&Bed, &Disk, &Server);
+    BedMapDisk(&Bed, &Disk, Server.Port);
     CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
     DiskClose(&Disk);
     BedStop(&Bed);
@@ -181,19 +141,19 @@ static void TestComeAndGo(void)
 
 static void TestAdapterRemoved(void)
 {
-    static TRANSFER Transfers[DEPTH];
+    static FLIGHT Flight;
     SERVER Server;
     BED Bed;
     DISK Disk;
     printf("adapter removed: with a disk and requests in flight\n");
     ServerStart(&Server, Plugin);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 7});
-    Map(&Bed, &Disk, &Server);
+    BedMapDisk(&Bed, &Disk, Server.Port);
     ServerPause(&Server);
     Disk.TimeoutSeconds = 1; /* Storport waits for them before it tells the miniport */
-    Begin(&Disk, Transfers);
+    FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
     NativeDeviceSurpriseRemove(Bed.Adapter);
-    CHECK(End(Transfers) > 0);
+    CHECK(FlightEnd(&Flight) > 0);
     DiskClose(&Disk);
     NativeClose(Bed.File);
     NativeDriverUnload(Bed.Driver);

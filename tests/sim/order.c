@@ -13,22 +13,19 @@
 
 #define BLOCK 512u
 
-static void Map(BED *Bed, DISK *Disk, const SERVER *Server)
+static void Start(BED *Bed, DISK *Disk, SERVER *Server, const char *const *Plugin, uint64_t Seed)
 {
-    static WNBD_CREATE_RESULT Result;
-    WNBD_PROPERTIES Properties;
-    BedProperties(&Properties, "disk", Server->Port);
-    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
-    DiskOpen(Disk, Bed, 1);
+    ServerStart(Server, Plugin);
+    BedStart(Bed, &(NATIVE_OPTIONS){.Seed = Seed});
+    BedMapDisk(Bed, Disk, Server->Port);
     CHECK(Disk->BlockSize == BLOCK);
 }
 
-static void Unmap(BED *Bed, DISK *Disk)
+static void Stop(BED *Bed, DISK *Disk, SERVER *Server)
 {
-    CHECK(BedUnmap(Bed, "disk") == STATUS_SUCCESS);
-    CHECK(NativeChildWait(Bed->Adapter, 0, 20000));
-    DiskClose(Disk);
+    BedUnmapDisk(Bed, Disk);
     BedStop(Bed);
+    ServerStop(Server);
 }
 
 static UCHAR Move(DISK *Disk, bool Write, uint64_t Block, UCHAR *Data)
@@ -55,9 +52,7 @@ static void TestLateWrite(void)
     BED Bed;
     DISK Disk;
     printf("late write: what was given back is not carried out over what was written since\n");
-    ServerStart(&Server, Plugin);
-    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 1});
-    Map(&Bed, &Disk, &Server);
+    Start(&Bed, &Disk, &Server, Plugin, 1);
     Disk.TimeoutSeconds = 1;
     memset(Data, 0xA5, sizeof(Data));
     CHECK(Move(&Disk, true, 0, Data) == SRB_STATUS_BUS_RESET);
@@ -74,8 +69,7 @@ static void TestLateWrite(void)
     for (uint32_t Index = 0; Index < BLOCK; Index++) {
         CHECK(Data[Index] == 0x5A);
     }
-    Unmap(&Bed, &Disk);
-    ServerStop(&Server);
+    Stop(&Bed, &Disk, &Server);
 }
 
 /* 4096 pieces of 4 KiB, sixteen at a time, 10 ms each: two and a half seconds. */
@@ -89,16 +83,13 @@ static void TestLongVerify(void)
     BED Bed;
     DISK Disk;
     printf("long verify: a read does not wait for its end\n");
-    ServerStart(&Server, Plugin);
-    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 2});
-    Map(&Bed, &Disk, &Server);
+    Start(&Bed, &Disk, &Server, Plugin, 2);
     DiskCdb16(Cdb, 0x8F, 0, (uint32_t)Disk.BlockCount, false);
     DiskBegin(&Disk, &Verify, false, Cdb, 16, 0, NULL, 0);
     CHECK(Move(&Disk, false, 5, Data) == SRB_STATUS_SUCCESS);
     CHECK(!NativeRequestPoll(Verify.Request, 500));
     CHECK(DiskWait(&Verify, NULL) == SRB_STATUS_SUCCESS);
-    Unmap(&Bed, &Disk);
-    ServerStop(&Server);
+    Stop(&Bed, &Disk, &Server);
 }
 
 /* Without FLUSH, Windows is told of no cache and never asks for FUA; the server's cache must not lose writes. */
@@ -117,12 +108,9 @@ static void TestWriteThrough(void)
     BED Bed;
     DISK Disk;
     printf("write through: each write carries FUA where the server has FUA and no FLUSH\n");
-    ServerStart(&Server, Plugin);
-    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 3});
-    Map(&Bed, &Disk, &Server);
+    Start(&Bed, &Disk, &Server, Plugin, 3);
     CHECK(Move(&Disk, true, 7, Data) == SRB_STATUS_SUCCESS);
-    Unmap(&Bed, &Disk);
-    ServerStop(&Server);
+    Stop(&Bed, &Disk, &Server);
 }
 
 int main(void)

@@ -128,22 +128,16 @@ static void ResetInTransfer(BED *Bed, DISK *Disk, const SERVER *Server)
 int main(void)
 {
     static const char *const Plugin[] = {"memory", "128M", NULL};
-    static WNBD_CREATE_RESULT Result;
-    WNBD_PROPERTIES Properties;
     SERVER Server;
     BED Bed;
     DISK Disk;
     ServerStart(&Server, Plugin);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 1, .LogLevel = 1});
-    BedProperties(&Properties, "disk", Server.Port);
-    CHECK(BedMap(&Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
-    DiskOpen(&Disk, &Bed, 1);
+    BedMapDisk(&Bed, &Disk, Server.Port);
 
     ResetInTransfer(&Bed, &Disk, &Server);
 
-    CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
-    CHECK(NativeChildWait(Bed.Adapter, 0, 20000));
-    DiskClose(&Disk);
+    BedUnmapDisk(&Bed, &Disk);
     BedStop(&Bed);
     ServerStop(&Server);
     printf("ok\n");
