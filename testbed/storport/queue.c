@@ -113,7 +113,8 @@ static VOID AttemptEnded(REQUEST *Request)
         FinishUnlocked(Request, Inline);
 }
 
-VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb)
+/* The request of an SRB that the miniport holds, which it holds no more; NULL if it doesn't hold it. */
+static REQUEST *TakeBack(ADAPTER *Adapter, PVOID Srb)
 {
     REQUEST *Request;
     KIRQL Irql;
@@ -123,6 +124,13 @@ VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb)
     if (Request != NULL)
         RemoveEntryList(&Request->OutstandingLink);
     KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Request;
+}
+
+VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb)
+{
+    REQUEST *Request = TakeBack(Adapter, Srb);
+
     PORT_REQUIRE(COMPLETE_TWICE, Request != NULL || !PortQuarantineKnows(Srb), "the SRB at %p", Srb);
     PORT_REQUIRE(COMPLETE_UNKNOWN, Request != NULL, "the SRB at %p", Srb);
     PortRequestCheckCompletion(Request);
@@ -132,14 +140,8 @@ VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb)
 /* HwStartIo returned FALSE: the SRB is the port driver's again and must not have been completed. */
 static VOID Refused(ADAPTER *Adapter, PVOID Srb)
 {
-    REQUEST *Request;
-    KIRQL Irql;
+    REQUEST *Request = TakeBack(Adapter, Srb);
 
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    Request = PortQueueOutstanding(Adapter, Srb);
-    if (Request != NULL)
-        RemoveEntryList(&Request->OutstandingLink);
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
     PORT_REQUIRE(COMPLETE_REFUSED, Request != NULL, "HwStartIo returned FALSE for the SRB at %p, which is complete",
                  Srb);
     Request->Fields.SrbStatus = SRB_STATUS_BUSY;

@@ -66,14 +66,20 @@ static void Help(FILE *Stream)
     fputs(OptionHelp, Stream);
 }
 
+/* What both complaints begin with. */
+static void ComplainBegin(const char *Format, va_list Arguments)
+{
+    fflush(stdout);
+    fprintf(stderr, "disktool: ");
+    vfprintf(stderr, Format, Arguments);
+}
+
 void Complain(const char *Format, ...)
 {
     va_list Arguments;
 
-    fflush(stdout);
-    fprintf(stderr, "disktool: ");
     va_start(Arguments, Format);
-    vfprintf(stderr, Format, Arguments);
+    ComplainBegin(Format, Arguments);
     va_end(Arguments);
     fprintf(stderr, "\n");
 }
@@ -98,10 +104,8 @@ void ComplainError(DWORD Error, const char *Format, ...)
 {
     va_list Arguments;
 
-    fflush(stdout);
-    fprintf(stderr, "disktool: ");
     va_start(Arguments, Format);
-    vfprintf(stderr, Format, Arguments);
+    ComplainBegin(Format, Arguments);
     va_end(Arguments);
     fprintf(stderr, ": error %lu: %s\n", (unsigned long)Error, ErrorText(Error));
 }
