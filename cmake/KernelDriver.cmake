@@ -2,7 +2,7 @@
 # wnbd_add_driver(NAME SOURCES... ) makes NAME.sys, a kernel image: native subsystem, no C library,
 # its own entry point, sections that memory integrity accepts. LIBRARIES are import libraries. An image with a .def
 # among its sources exports something, which makes it a DLL in its headers; others are none, as Microsoft's linker
-# makes them with /DRIVER:WDM.
+# makes them with /DRIVER:WDM. Pool tags are constants of four characters.
 function(wnbd_add_driver name)
   cmake_parse_arguments(ARG "" "ENTRY" "SOURCES;LIBRARIES;DEFINITIONS" ${ARGN})
   if(NOT ARG_ENTRY)
@@ -12,7 +12,9 @@ function(wnbd_add_driver name)
     add_library(${name} SHARED ${ARG_SOURCES})
   else()
     add_executable(${name} ${ARG_SOURCES})
-    target_link_options(${name} PRIVATE -Wl,--Xlink=-driver:wdm -Wl,--Xlink=-tsaware:no)
+    if(CMAKE_C_COMPILER_ID STREQUAL Clang)
+      target_link_options(${name} PRIVATE -Wl,--Xlink=-driver:wdm -Wl,--Xlink=-tsaware:no)
+    endif()
   endif()
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".sys")
   target_include_directories(${name} PRIVATE
@@ -20,7 +22,7 @@ function(wnbd_add_driver name)
   target_include_directories(${name} SYSTEM PRIVATE /usr/x86_64-w64-mingw32/include/ddk)
   target_compile_definitions(${name} PRIVATE _KERNEL_MODE=1 ${ARG_DEFINITIONS})
   target_compile_options(${name} PRIVATE -ffreestanding -fno-stack-protector -mno-red-zone -mno-stack-arg-probe
-    -fno-strict-aliasing -Wframe-larger-than=1024)
+    -fno-strict-aliasing -Wframe-larger-than=1024 -Wno-multichar)
   target_link_options(${name} PRIVATE -nostdlib -Wl,--subsystem,native -Wl,--entry,${ARG_ENTRY}
     -Wl,--image-base,0x140000000 -Wl,--dynamicbase -Wl,--nxcompat -Wl,--no-seh)
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} ntoskrnl hal)
