@@ -97,6 +97,13 @@ VOID KeInitializeSpinLock(PKSPIN_LOCK SpinLock)
     __atomic_store_n(SpinLock, LOCK_FREE, __ATOMIC_RELEASE);
 }
 
+static volatile LONG LocksNested;
+
+uint32_t NativeLocksNested(void)
+{
+    return (uint32_t)ReadAcquire(&LocksNested);
+}
+
 static void LockAcquire(PKSPIN_LOCK SpinLock, PKTHREAD Thread, const char *Function, BOOLEAN Raised, KIRQL OldIrql)
 {
     for (ULONG Index = 0; Index < Thread->LockCount; Index++) {
@@ -123,6 +130,9 @@ static void LockAcquire(PKSPIN_LOCK SpinLock, PKTHREAD Thread, const char *Funct
             NtViolation(RULE_LOCK_INIT, Function, "the lock at %p", (const void *)SpinLock);
         }
         GroundYield();
+    }
+    if (Thread->LockCount != 0) {
+        InterlockedIncrement(&LocksNested);
     }
     Thread->Locks[Thread->LockCount].Lock = SpinLock;
     Thread->Locks[Thread->LockCount].OldIrql = OldIrql;

@@ -41,6 +41,9 @@ void NativeStart(const NATIVE_OPTIONS *Options);
 /* Ends every thread of the test bed, after a last look for what was left behind. */
 void NativeStop(void);
 
+/* How often a thread has acquired a spin lock while it held another, since the process began. */
+uint32_t NativeLocksNested(void);
+
 /* ---- Registry: paths like \Registry\Machine\System\CurrentControlSet\Services\wnbd\Parameters ---- */
 
 #define NATIVE_SERVICES "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"

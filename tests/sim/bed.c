@@ -33,6 +33,8 @@ void BedStop(BED *Bed)
     CHECK(NT_SUCCESS(NativeDeviceRemove(Bed->Adapter)));
     NativeDriverUnload(Bed->Driver);
     NativeStop();
+    /* docs/locking.md promises it: no thread of the driver holds two spin locks, so no order can be wrong. */
+    CHECK(NativeLocksNested() == 0);
 }
 
 void BedProperties(WNBD_PROPERTIES *Properties, const char *Name, uint16_t Port)

@@ -78,10 +78,13 @@ static void LocksOutOfOrder(void)
 {
     KSPIN_LOCK A, B;
     KIRQL First, Second;
+    uint32_t Nested = NativeLocksNested();
     KeInitializeSpinLock(&A);
     KeInitializeSpinLock(&B);
     KeAcquireSpinLock(&A, &First);
+    EXPECT(NativeLocksNested() == Nested);
     KeAcquireSpinLock(&B, &Second);
+    EXPECT(NativeLocksNested() == Nested + 1);
     KeReleaseSpinLock(&A, Second);
     EXPECT(KeGetCurrentIrql() == DISPATCH_LEVEL);
     KeReleaseSpinLock(&B, First);
