@@ -4,6 +4,7 @@
 import importlib.machinery
 import importlib.util
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -78,6 +79,35 @@ class Rules(unittest.TestCase):
         self.check(CLEAN.replace('#include "one.h"\n\n#include <stdio.h>', '#include <stdio.h>\n\n#include "one.h"'),
                    "own header")
         self.check(f"/* {LICENCE} */\nint One(void);\n", "pragma once", "one.h")
+
+    def test_layers(self):
+        def including(name, path):
+            return self.findings(f"/* {LICENCE} */\n#include {name}\n", path)
+
+        for name, path in (('"../base/text.h"', "core/nbd/x.c"), ("<wnbd.h>", "wnbd-client/x.c"),
+                           ('"nbd/nbd.h"', "driver/x.c"), ("<stdint.h>", "core/base/x.c"),
+                           ('"../../driver/disk.h"', "tests/sim/x.c"), ('"host.h"', "testbed/storport/test/x.c")):
+            self.assertEqual(including(name, path), [], (name, path))
+        for name, path in (('"../scsi/scsi.h"', "core/nbd/x.c"), ("<wnbd_ioctl.h>", "core/base/x.c"),
+                           ('"nbd/nbd.h"', "wnbd-client/x.c"), ("<native.h>", "driver/x.c"),
+                           ('"../libwnbd/internal.h"', "driver/x.c"), ('"../tests/sim/bed.h"', "driver/x.c"),
+                           ('"storport.h"', "include/x.c")):
+            self.assertTrue(any("may not depend on" in what for what in including(name, path)), (name, path))
+        self.assertTrue(any("any system" in what for what in including("<windows.h>", "core/nbd/x.c")))
+        self.assertTrue(any("no part of the tree" in what for what in including("<stdio.h>", "elsewhere/x.c")))
+        self.assertEqual(including("<stdio.h>", "x.c"), [])
+
+    def test_layers_are_documented(self):
+        text = (TIDY.parents[1] / "docs" / "architecture.md").read_text()
+        documented = {}
+        for line in re.findall(r"(?m)^\| (`.*)$", text.split("## Who may know whom")[1].split("\n## ")[0]):
+            parts, allowed = (re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[:2])
+            documented.update({part: set(allowed) for part in parts})
+        core = {"core/base", "core/nbd", "core/scsi"}
+        for allowed in documented.values():
+            allowed.update(core if "core" in allowed else ())
+            allowed.discard("core")
+        self.assertEqual(documented, {part: set(allowed) for part, allowed in tidy.LAYERS.items()})
 
     def test_formatting(self):
         with tempfile.TemporaryDirectory() as folder:
