@@ -133,10 +133,10 @@ static size_t Utf8Decode(const uint8_t *Bytes, size_t Length, uint32_t *Characte
 /* Whether a character does something to the line that it is shown in. */
 static bool IsHarmful(uint32_t Character)
 {
-    return Character < 0x20 || (Character >= 0x7F && Character <= 0x9F) || /* controls C0, DEL, C1 */
-           Character == 0x200E || Character == 0x200F ||                   /* direction marks */
-           (Character >= 0x2028 && Character <= 0x202E) ||                 /* separators, direction embeddings */
-           (Character >= 0x2066 && Character <= 0x2069);                   /* direction isolates */
+    return Character < 0x20 || (Character >= 0x7F && Character <= 0x9F) ||      /* controls C0, DEL, C1 */
+           Character == 0x061C || Character == 0x200E || Character == 0x200F || /* direction marks */
+           (Character >= 0x2028 && Character <= 0x202E) ||                      /* separators, direction embeddings */
+           (Character >= 0x2066 && Character <= 0x2069);                        /* direction isolates */
 }
 
 void TextAppendForeign(TEXT *Text, const void *Bytes, size_t Length)

@@ -130,8 +130,8 @@ static void ReplacesWhatChangesTheLine(void **State)
     (void)State;
     FOREIGN("a\0b", "a" BAD "b");
     FOREIGN("\r\n\t\x1B[31m\x1F\x7F", BAD BAD BAD BAD "[31m" BAD BAD);
-    FOREIGN("\xC2\x80\xC2\x9F", BAD BAD);         /* C1 controls */
-    FOREIGN("\xE2\x80\x8E\xE2\x80\x8F", BAD BAD); /* direction marks */
+    FOREIGN("\xC2\x80\xC2\x9F", BAD BAD);                     /* C1 controls */
+    FOREIGN("\xD8\x9C\xE2\x80\x8E\xE2\x80\x8F", BAD BAD BAD); /* direction marks */
     FOREIGN("\xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xAE\xE2\x80\xAF", "\xE2\x80\xA7" BAD BAD "\xE2\x80\xAF");
     FOREIGN("\xE2\x81\xA5\xE2\x81\xA6\xE2\x81\xA9\xE2\x81\xAA", "\xE2\x81\xA5" BAD BAD "\xE2\x81\xAA");
 }
