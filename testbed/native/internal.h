@@ -184,7 +184,7 @@ void RegistryClear(void);
 
 /* ---- Debug output ---- */
 
-void DbgStart(ULONG Level);
+void DbgStart(ULONG Level, void (*Log)(uint32_t Level, const char *Text));
 
 /* ---- WSK ---- */
 

@@ -11,7 +11,7 @@ void NativeStart(const NATIVE_OPTIONS *Options)
 {
     GroundSeed(Options->Seed);
     GroundNow();
-    DbgStart(Options->LogLevel);
+    DbgStart(Options->LogLevel, Options->Log);
     CancelStart();
     DpcStart();
     TimerStart();
@@ -31,6 +31,19 @@ void NativeStop(void)
     IrpQuarantineEmpty();
     InterfaceClear();
     RegistryClear();
+}
+
+NATIVE_COUNTS NativeCounts(void)
+{
+    return (NATIVE_COUNTS){.PoolAllocations = TrackCount(TRACK_POOL),
+                           .Irps = TrackCount(TRACK_IRP),
+                           .Mdls = TrackCount(TRACK_MDL),
+                           .WorkItems = TrackCount(TRACK_WORK_ITEM),
+                           .Devices = TrackCount(TRACK_DEVICE),
+                           .Handles = TrackCount(TRACK_HANDLE),
+                           .Sockets = TrackCount(TRACK_SOCKET),
+                           .AddressLists = TrackCount(TRACK_ADDRESS_INFO),
+                           .Threads = TrackCount(TRACK_THREAD)};
 }
 
 NATIVE_DRIVER *NativeDriverLoad(const char *Service, PDRIVER_INITIALIZE Entry, NTSTATUS *Status)

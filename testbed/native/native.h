@@ -30,7 +30,22 @@ typedef struct {
     uint32_t WskLateCaptures;
     /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL). */
     uint32_t LogLevel;
+    /* Every debug message goes here as well, NULL: nowhere. Called at any IRQL, from any thread, several at once. */
+    void (*Log)(uint32_t Level, const char *Text);
 } NATIVE_OPTIONS;
+
+/* What is alive of all that drivers and the host have to give back. */
+typedef struct {
+    size_t PoolAllocations;
+    size_t Irps;
+    size_t Mdls;
+    size_t WorkItems;
+    size_t Devices;
+    size_t Handles;
+    size_t Sockets;
+    size_t AddressLists;
+    size_t Threads;
+} NATIVE_COUNTS;
 
 typedef struct NATIVE_DRIVER NATIVE_DRIVER;
 typedef struct NATIVE_DEVICE NATIVE_DEVICE;
@@ -40,6 +55,8 @@ typedef struct NATIVE_REQUEST NATIVE_REQUEST;
 void NativeStart(const NATIVE_OPTIONS *Options);
 /* Ends every thread of the test bed, after a last look for what was left behind. */
 void NativeStop(void);
+/* Any thread; what goes on meanwhile may or may not be counted. */
+NATIVE_COUNTS NativeCounts(void);
 
 /* How often a thread has acquired a spin lock while it held another, since the process began. */
 uint32_t NativeLocksNested(void);

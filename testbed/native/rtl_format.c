@@ -253,10 +253,12 @@ int _snprintf(char *Buffer, SIZE_T Size, const char *Format, ...)
 /* ---- Debug output ---- */
 
 static ULONG DbgLevel = DPFLTR_ERROR_LEVEL;
+static void (*DbgLog)(uint32_t Level, const char *Text);
 
-void DbgStart(ULONG Level)
+void DbgStart(ULONG Level, void (*Log)(uint32_t Level, const char *Text))
 {
     DbgLevel = Level;
+    DbgLog = Log;
 }
 
 ULONG vDbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, va_list Arguments)
@@ -268,6 +270,9 @@ ULONG vDbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, va_list Argument
     Text[Length < sizeof(Text) - 1 ? Length : sizeof(Text) - 1] = '\0';
     if (Level <= DbgLevel) {
         GroundWrite(Text);
+    }
+    if (DbgLog != NULL) {
+        DbgLog(Level, Text);
     }
     return STATUS_SUCCESS;
 }
