@@ -29,6 +29,21 @@ typedef enum {
     DISK_REMOVED           /* detached, waiting to be deleted */
 } DISK_STATE;
 
+/* Vital product data pages B0h and B2h: what classpnp keeps of them, and what it assumes without B0h. */
+typedef struct {
+    BOOLEAN Unmap;          /* LBPU */
+    BOOLEAN ReadZeros;      /* LBPRZ */
+    BOOLEAN Anchor;         /* ANC_SUP */
+    BOOLEAN Thin;           /* the provisioning type */
+    BOOLEAN AlignmentValid; /* UGAVALID */
+    ULONG UnmapBlocks;      /* the most in one UNMAP; 0xFFFFFFFF: no limit */
+    ULONG UnmapDescriptors; /* likewise */
+    ULONG GranularityBlocks;
+    ULONG AlignmentBlocks;
+} PROVISIONING;
+
+#define IDENTITY_BYTES 64u /* of page 83h, enough to tell disks apart */
+
 typedef struct {
     /* Set by AddDevice, constant afterwards. */
     PDEVICE_OBJECT Fdo;
@@ -44,7 +59,10 @@ typedef struct {
     BOOLEAN WriteCache;
     BOOLEAN ForceUnitAccess;
     BOOLEAN NoSeekPenalty;
-    BOOLEAN Unmap;
+    BOOLEAN RemovableMedia;
+    BOOLEAN SurpriseRemovalOk;
+    PROVISIONING Provisioning;
+    UCHAR Identity[IDENTITY_BYTES];
     BOOLEAN LinkCreated;
     UNICODE_STRING Interface;
 
@@ -60,6 +78,7 @@ typedef struct {
     ULONG BlockBytes;
     ULONG PhysicalBlockBytes;
     ULONGLONG LengthBytes;
+    ULONGLONG Attributes; /* DISK_ATTRIBUTE_... */
 
     /* Protected by the lock of name.c: removed disks whose device objects are to be deleted. */
     LIST_ENTRY LingerLink;
@@ -114,3 +133,21 @@ NTSTATUS TransferFlush(DISK *Disk, PIRP Irp);
 
 /* ioctl.c: IRP_MJ_DEVICE_CONTROL of a disk that was entered. */
 NTSTATUS IoctlDispatch(DISK *Disk, PIRP Irp);
+
+/* Hands the IRP of a disk that was entered to the port driver, and leaves when that has completed it. */
+NTSTATUS IoctlBelow(DISK *Disk, PIRP Irp);
+
+/*
+ * The handlers of ioctl.c's table in other files: each completes the IRP of a disk that was entered, or pends it. The
+ * table has checked the sizes of the buffers.
+ */
+NTSTATUS PropertyQuery(DISK *Disk, PIRP Irp);
+NTSTATUS TrimDispatch(DISK *Disk, PIRP Irp);
+NTSTATUS AttributesGet(DISK *Disk, PIRP Irp);
+NTSTATUS AttributesSet(DISK *Disk, PIRP Irp);
+
+/* attributes.c: what was set to last for a disk of this identity. PASSIVE_LEVEL, at START. */
+VOID AttributesRestore(DISK *Disk);
+
+/* Whether writes are refused by the disk's attributes. IRQL <= DISPATCH_LEVEL. */
+BOOLEAN AttributesReadOnly(DISK *Disk);

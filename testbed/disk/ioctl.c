@@ -17,6 +17,12 @@ typedef struct {
 
 #define MODE_BYTES 192u
 
+/* Of ntdddisk.h, and the sizes of their structures; mingw-w64 lacks them. */
+#define IOCTL_DISK_GET_DISK_ATTRIBUTES 0x000700F0
+#define IOCTL_DISK_SET_DISK_ATTRIBUTES 0x0007C0F4
+#define GET_ATTRIBUTES_BYTES 16
+#define SET_ATTRIBUTES_BYTES 40
+
 static NTSTATUS NTAPI BelowCompleted(PDEVICE_OBJECT Device, PIRP Irp, PVOID Context)
 {
     DISK *Disk = Context;
@@ -30,7 +36,7 @@ static NTSTATUS NTAPI BelowCompleted(PDEVICE_OBJECT Device, PIRP Irp, PVOID Cont
 }
 
 /* The port driver's business. The disk stays entered until it is done. */
-static NTSTATUS IoctlBelow(DISK *Disk, PIRP Irp)
+NTSTATUS IoctlBelow(DISK *Disk, PIRP Irp)
 {
     IoCopyCurrentIrpStackLocationToNext(Irp);
     IoSetCompletionRoutine(Irp, BelowCompleted, Disk, TRUE, TRUE, TRUE);
@@ -91,75 +97,34 @@ static NTSTATUS IoctlDeviceNumber(DISK *Disk, PIRP Irp)
     return DiskComplete(Disk, Irp, STATUS_SUCCESS, sizeof(*Output));
 }
 
-/* Copies as much of a descriptor as the caller has room for; its Size field tells how much there is. */
-static NTSTATUS PropertyAnswer(DISK *Disk, PIRP Irp, const VOID *Descriptor, ULONG Bytes)
+/* DeviceHotplug is what makes Windows prefer quick removal to a write cache [STORAGE_HOTPLUG_INFO]. */
+static NTSTATUS IoctlHotplug(DISK *Disk, PIRP Irp)
+{
+    STORAGE_HOTPLUG_INFO *Output = Irp->AssociatedIrp.SystemBuffer;
+
+    RtlZeroMemory(Output, sizeof(*Output));
+    Output->Size = sizeof(*Output);
+    Output->MediaRemovable = Disk->RemovableMedia;
+    Output->DeviceHotplug = Disk->SurpriseRemovalOk;
+    return DiskComplete(Disk, Irp, STATUS_SUCCESS, sizeof(*Output));
+}
+
+/* Room for two fields only: the size that the whole needs. */
+static NTSTATUS IoctlReadCapacity(DISK *Disk, PIRP Irp)
 {
     ULONG Room = IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.OutputBufferLength;
-    const STORAGE_PROPERTY_QUERY *Query = Irp->AssociatedIrp.SystemBuffer;
-
-    if (Query->QueryType == PropertyExistsQuery) {
-        return DiskComplete(Disk, Irp, STATUS_SUCCESS, 0);
-    }
-    if (Query->QueryType != PropertyStandardQuery) {
-        return DiskComplete(Disk, Irp, STATUS_NOT_SUPPORTED, 0);
-    }
-    if (Room < sizeof(STORAGE_DESCRIPTOR_HEADER)) {
-        return DiskComplete(Disk, Irp, STATUS_INFO_LENGTH_MISMATCH, 0);
-    }
-    Room = Room < Bytes ? Room : Bytes;
-    RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, Descriptor, Room);
-    return DiskComplete(Disk, Irp, STATUS_SUCCESS, Room);
-}
-
-static NTSTATUS PropertyAlignment(DISK *Disk, PIRP Irp)
-{
-    STORAGE_ACCESS_ALIGNMENT_DESCRIPTOR Answer;
     DISK_SIZE Size = DiskSize(Disk);
+    STORAGE_READ_CAPACITY Answer;
 
     RtlZeroMemory(&Answer, sizeof(Answer));
     Answer.Version = sizeof(Answer);
     Answer.Size = sizeof(Answer);
-    Answer.BytesPerLogicalSector = Size.BlockBytes;
-    Answer.BytesPerPhysicalSector = Size.PhysicalBlockBytes;
-    return PropertyAnswer(Disk, Irp, &Answer, sizeof(Answer));
-}
-
-static NTSTATUS PropertySeekPenalty(DISK *Disk, PIRP Irp)
-{
-    DEVICE_SEEK_PENALTY_DESCRIPTOR Answer;
-
-    RtlZeroMemory(&Answer, sizeof(Answer));
-    Answer.Version = sizeof(Answer);
-    Answer.Size = sizeof(Answer);
-    Answer.IncursSeekPenalty = !Disk->NoSeekPenalty;
-    return PropertyAnswer(Disk, Irp, &Answer, sizeof(Answer));
-}
-
-static NTSTATUS PropertyTrim(DISK *Disk, PIRP Irp)
-{
-    DEVICE_TRIM_DESCRIPTOR Answer;
-
-    RtlZeroMemory(&Answer, sizeof(Answer));
-    Answer.Version = sizeof(Answer);
-    Answer.Size = sizeof(Answer);
-    Answer.TrimEnabled = Disk->Unmap;
-    return PropertyAnswer(Disk, Irp, &Answer, sizeof(Answer));
-}
-
-static NTSTATUS IoctlQueryProperty(DISK *Disk, PIRP Irp)
-{
-    const STORAGE_PROPERTY_QUERY *Query = Irp->AssociatedIrp.SystemBuffer;
-
-    switch (Query->PropertyId) {
-    case StorageAccessAlignmentProperty:
-        return PropertyAlignment(Disk, Irp);
-    case StorageDeviceSeekPenaltyProperty:
-        return PropertySeekPenalty(Disk, Irp);
-    case StorageDeviceTrimProperty:
-        return PropertyTrim(Disk, Irp);
-    default:
-        return IoctlBelow(Disk, Irp);
-    }
+    Answer.BlockLength = Size.BlockBytes;
+    Answer.NumberOfBlocks.QuadPart = (LONGLONG)(Size.LengthBytes / Size.BlockBytes);
+    Answer.DiskLength.QuadPart = (LONGLONG)Size.LengthBytes;
+    Room = Room < sizeof(Answer) ? (ULONG)sizeof(STORAGE_DESCRIPTOR_HEADER) : (ULONG)sizeof(Answer);
+    RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, &Answer, Room);
+    return DiskComplete(Disk, Irp, STATUS_SUCCESS, Room);
 }
 
 /* Sends a packet on behalf of the IRP; Done completes both. Takes the packet. */
@@ -214,6 +179,9 @@ static NTSTATUS IoctlIsWritable(DISK *Disk, PIRP Irp)
 {
     static const UCHAR Cdb[6] = {CDB_MODE_SENSE_6, 0, 0x3F /* all pages */, 0, MODE_BYTES, 0};
 
+    if (AttributesReadOnly(Disk)) {
+        return DiskComplete(Disk, Irp, STATUS_MEDIA_WRITE_PROTECTED, 0);
+    }
     return IoctlAsk(Disk, Irp, PacketCreateWithBuffer(Disk, Cdb, sizeof(Cdb), SRB_FLAGS_DATA_IN, MODE_BYTES),
                     IsWritableDone);
 }
@@ -228,7 +196,12 @@ static const IOCTL Table[] = {
     {IOCTL_STORAGE_CHECK_VERIFY, 0, 0, IoctlCheckVerify},
     {IOCTL_STORAGE_CHECK_VERIFY2, 0, 0, IoctlCheckVerify},
     {IOCTL_STORAGE_GET_DEVICE_NUMBER, 0, sizeof(STORAGE_DEVICE_NUMBER), IoctlDeviceNumber},
-    {IOCTL_STORAGE_QUERY_PROPERTY, FIELD_OFFSET(STORAGE_PROPERTY_QUERY, AdditionalParameters), 0, IoctlQueryProperty},
+    {IOCTL_STORAGE_GET_HOTPLUG_INFO, 0, sizeof(STORAGE_HOTPLUG_INFO), IoctlHotplug},
+    {IOCTL_STORAGE_READ_CAPACITY, 0, sizeof(STORAGE_DESCRIPTOR_HEADER), IoctlReadCapacity},
+    {IOCTL_STORAGE_QUERY_PROPERTY, FIELD_OFFSET(STORAGE_PROPERTY_QUERY, AdditionalParameters), 0, PropertyQuery},
+    {IOCTL_STORAGE_MANAGE_DATA_SET_ATTRIBUTES, sizeof(DEVICE_MANAGE_DATA_SET_ATTRIBUTES), 0, TrimDispatch},
+    {IOCTL_DISK_GET_DISK_ATTRIBUTES, 0, GET_ATTRIBUTES_BYTES, AttributesGet},
+    {IOCTL_DISK_SET_DISK_ATTRIBUTES, SET_ATTRIBUTES_BYTES, 0, AttributesSet},
 };
 
 NTSTATUS IoctlDispatch(DISK *Disk, PIRP Irp)

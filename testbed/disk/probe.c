@@ -38,30 +38,75 @@ static ULONG ProbeVpd(DISK *Disk, UCHAR Page, UCHAR *Answer)
     return Bytes >= 4 && Answer[1] == Page ? Bytes : 0;
 }
 
+/* Page B0h, SBC-3; what classpnp takes from it, if it is long enough. */
+static VOID ProbeLimits(PROVISIONING *Provisioning, const UCHAR *Page, ULONG Bytes)
+{
+    if (Bytes < 0x24) {
+        return;
+    }
+    Provisioning->UnmapBlocks = GetBe32(Page + 20);
+    Provisioning->UnmapDescriptors = GetBe32(Page + 24);
+    Provisioning->GranularityBlocks = GetBe32(Page + 28);
+    Provisioning->AlignmentValid = (Page[32] & 0x80) != 0;
+    Provisioning->AlignmentBlocks = Provisioning->AlignmentValid ? GetBe32(Page + 32) & 0x7FFFFFFF : 0;
+}
+
+/* Page B2h, SBC-3. LBPRZ is one bit here, as classpnp sees it. */
+static VOID ProbeProvisioning(PROVISIONING *Provisioning, const UCHAR *Page, ULONG Bytes)
+{
+    if (Bytes < 8) {
+        return;
+    }
+    Provisioning->Unmap = (Page[5] & 0x80) != 0;
+    Provisioning->ReadZeros = (Page[5] & 0x04) != 0;
+    Provisioning->Anchor = (Page[5] & 0x02) != 0;
+    Provisioning->Thin = (Page[6] & 0x07) == 2;
+}
+
+static VOID ProbePage(DISK *Disk, UCHAR Code, const UCHAR *Page, ULONG Bytes)
+{
+    switch (Code) {
+    case 0x83:
+        RtlCopyMemory(Disk->Identity, Page, Bytes < IDENTITY_BYTES ? Bytes : IDENTITY_BYTES);
+        break;
+    case 0xB0:
+        ProbeLimits(&Disk->Provisioning, Page, Bytes);
+        break;
+    case 0xB1:
+        Disk->NoSeekPenalty = Bytes >= 6 && Page[4] == 0 && Page[5] == 1; /* medium rotation rate: does not rotate */
+        break;
+    case 0xB2:
+        ProbeProvisioning(&Disk->Provisioning, Page, Bytes);
+        break;
+    default:
+        break;
+    }
+}
+
 static VOID ProbePages(DISK *Disk)
 {
     static const UCHAR Wanted[] = {0x80, 0x83, 0xB0, 0xB1, 0xB2};
     UCHAR Supported[VPD_BYTES];
     UCHAR Answer[VPD_BYTES];
     ULONG Bytes = ProbeVpd(Disk, 0x00, Supported);
+    PROVISIONING *Provisioning = &Disk->Provisioning;
     ULONG Index;
 
     Disk->NoSeekPenalty = FALSE;
-    Disk->Unmap = FALSE;
+    RtlZeroMemory(Disk->Identity, sizeof(Disk->Identity));
+    RtlZeroMemory(Provisioning, sizeof(*Provisioning));
+    Provisioning->UnmapBlocks = 0xFFFFFFFF;
+    Provisioning->UnmapDescriptors = 0xFFFFFFFF;
+    Provisioning->GranularityBlocks = 1;
     for (Index = 0; Index < sizeof(Wanted); Index++) {
         ULONG At;
-        ULONG Got = 0;
 
         for (At = 4; At < Bytes && At < 4u + Supported[3]; At++) {
             if (Supported[At] == Wanted[Index]) {
-                Got = ProbeVpd(Disk, Wanted[Index], Answer);
+                ULONG Got = ProbeVpd(Disk, Wanted[Index], Answer);
+
+                ProbePage(Disk, Wanted[Index], Answer, Got);
             }
-        }
-        if (Wanted[Index] == 0xB1 && Got >= 6) {
-            Disk->NoSeekPenalty = Answer[4] == 0 && Answer[5] == 1; /* medium rotation rate 1: does not rotate */
-        }
-        if (Wanted[Index] == 0xB2 && Got >= 6) {
-            Disk->Unmap = (Answer[5] & 0x80) != 0; /* LBPU */
         }
     }
 }
@@ -163,6 +208,37 @@ static VOID ProbeAdapter(DISK *Disk)
     Disk->MaxPages = Buffer.Descriptor.MaximumPhysicalPages == 1 ? 2 : Buffer.Descriptor.MaximumPhysicalPages;
 }
 
+/* How the device may leave, from its bus driver. */
+static VOID ProbeCapabilities(DISK *Disk)
+{
+    DEVICE_CAPABILITIES Capabilities;
+    IO_STATUS_BLOCK Result;
+    NTSTATUS Status;
+    KEVENT Event;
+    PIRP Irp;
+
+    Disk->SurpriseRemovalOk = FALSE;
+    RtlZeroMemory(&Capabilities, sizeof(Capabilities));
+    Capabilities.Size = sizeof(Capabilities);
+    Capabilities.Version = 1;
+    Capabilities.Address = 0xFFFFFFFF;
+    Capabilities.UINumber = 0xFFFFFFFF;
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    Irp = IoBuildSynchronousFsdRequest(IRP_MJ_PNP, Disk->Lower, NULL, 0, NULL, &Event, &Result);
+    if (Irp == NULL) {
+        return;
+    }
+    Irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
+    IoGetNextIrpStackLocation(Irp)->MinorFunction = IRP_MN_QUERY_CAPABILITIES;
+    IoGetNextIrpStackLocation(Irp)->Parameters.DeviceCapabilities.Capabilities = &Capabilities;
+    Status = IoCallDriver(Disk->Lower, Irp);
+    if (Status == STATUS_PENDING) {
+        KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
+        Status = Result.Status;
+    }
+    Disk->SurpriseRemovalOk = NT_SUCCESS(Status) && Capabilities.SurpriseRemovalOK;
+}
+
 NTSTATUS ProbeDisk(DISK *Disk)
 {
     static const UCHAR Cdb[6] = {CDB_INQUIRY, 0, 0, 0, INQUIRY_BYTES, 0};
@@ -177,7 +253,10 @@ NTSTATUS ProbeDisk(DISK *Disk)
         DbgPrint("wnbddisk: PhysicalDrive%lu: INQUIRY says peripheral 0x%02x, not a disk\n", Disk->Number, Answer[0]);
         return STATUS_NO_SUCH_DEVICE;
     }
+    Disk->RemovableMedia = (Answer[1] & 0x80) != 0;
+    ProbeCapabilities(Disk);
     ProbePages(Disk);
+    AttributesRestore(Disk);
     ProbeCapacity(Disk);
     ProbeModes(Disk);
     return STATUS_SUCCESS;

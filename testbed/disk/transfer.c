@@ -154,6 +154,9 @@ NTSTATUS TransferReadWrite(DISK *Disk, PIRP Irp)
     ULONG Count;
     ULONG Index;
 
+    if (NT_SUCCESS(Status) && Stack->MajorFunction == IRP_MJ_WRITE && AttributesReadOnly(Disk)) {
+        Status = STATUS_MEDIA_WRITE_PROTECTED;
+    }
     if (!NT_SUCCESS(Status) || LengthBytes == 0) {
         return DiskComplete(Disk, Irp, Status, 0);
     }

@@ -31,6 +31,8 @@ static const COMMAND Commands[] = {
      GENERIC_READ | GENERIC_WRITE, CommandRandom},
     {"scsi", "CDBHEX [in LENGTH | out FILE]", "send one SCSI command (SCSI_PASS_THROUGH_DIRECT)", 1, 3,
      GENERIC_READ | GENERIC_WRITE, CommandScsi},
+    {"ioctl", "CODE:INPUTHEX:ROOM...", "control requests; prints error, bytes returned and the bytes of each", 1, 64,
+     GENERIC_READ | GENERIC_WRITE, CommandIoctl},
     {"hold", "SECONDS", "keep the disk open", 1, 1, GENERIC_READ, CommandHold},
 };
 

@@ -59,7 +59,7 @@ typedef struct {
 
 typedef bool COMMAND_FUNCTION(DISK *Disk, const WORDS *Words);
 
-COMMAND_FUNCTION CommandInfo, CommandScsi;
+COMMAND_FUNCTION CommandInfo, CommandScsi, CommandIoctl;
 COMMAND_FUNCTION CommandRead, CommandWrite, CommandZero, CommandFlush, CommandHash, CommandHold;
 COMMAND_FUNCTION CommandRandom;
 bool CommandList(void);
