@@ -7,6 +7,12 @@
 #include "status.h"
 #include "trace.h"
 
+/*
+ * Windows' file systems know physical sectors of up to 4096 bytes, and programs refuse larger ones ["Troubleshoot
+ * errors related to system disk sector size greater than 4 KB"]; a server that prefers more still takes 4096.
+ */
+#define PHYSICAL_BLOCK_MOST 4096u
+
 /* Takes over the addresses, with the port. PASSIVE_LEVEL. */
 static void ConnectionTakeAddresses(CONNECTION *Connection)
 {
@@ -112,9 +118,10 @@ static void ConnectionDescribe(CONNECTION *Connection, SCSI_DISK *Scsi)
     BOOLEAN Fua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
     Scsi->BlockSize = Export->BlockSize;
     Scsi->BlockCount = Export->Size / Export->BlockSize;
-    Scsi->PhysicalBlockSize = Export->PreferredBlock > Export->BlockSize && Export->PreferredBlock <= 65536
-                                  ? Export->PreferredBlock
-                                  : Export->BlockSize;
+    Scsi->PhysicalBlockSize = Export->PreferredBlock > Export->BlockSize ? Export->PreferredBlock : Export->BlockSize;
+    if (Scsi->PhysicalBlockSize > PHYSICAL_BLOCK_MOST) {
+        Scsi->PhysicalBlockSize = PHYSICAL_BLOCK_MOST;
+    }
     Scsi->ReadOnly = Properties->Flags.ReadOnly || (Export->Flags & NBD_FLAG_READ_ONLY) != 0;
     Scsi->WriteCache = Flush;
     Scsi->ForceUnitAccess = Fua || Flush;
