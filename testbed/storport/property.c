@@ -56,31 +56,41 @@ static ULONG DescribeAdapter(const ADAPTER *Adapter, PUCHAR Buffer)
     return sizeof(*Descriptor);
 }
 
-/* STORAGE_DEVICE_ID_DESCRIPTOR: page 83h's designators, each with its offset to the next instead of a length. */
+/* Page 83h's designators, each with its offset to the next instead of a length. */
 static ULONG DescribeId(const UNIT *Unit, PUCHAR Buffer)
 {
-    ULONG *Header = (ULONG *)Buffer; /* Version, Size, NumberOfIdentifiers */
-    ULONG Length = 12, Count = 0, i = 4;
+    PORT_STORAGE_DEVICE_ID_DESCRIPTOR *Descriptor = (PORT_STORAGE_DEVICE_ID_DESCRIPTOR *)Buffer;
+    ULONG Length = offsetof(PORT_STORAGE_DEVICE_ID_DESCRIPTOR, Identifiers), i = 4;
 
     while (i + 4 <= Unit->Vpd83Length && i + 4 + Unit->Vpd83[i + 3] <= Unit->Vpd83Length) {
         const UCHAR *Designator = Unit->Vpd83 + i;
-        const ULONG Step = (16u + Designator[3] + 3u) & ~3u;
-        PUCHAR Out = Buffer + Length;
+        PORT_STORAGE_IDENTIFIER *Identifier = (PORT_STORAGE_IDENTIFIER *)(Buffer + Length);
 
-        ((ULONG *)Out)[0] = Designator[0] & 0x0F;     /* CodeSet */
-        ((ULONG *)Out)[1] = Designator[1] & 0x0F;     /* Type */
-        ((USHORT *)Out)[4] = Designator[3];           /* IdentifierSize */
-        ((USHORT *)Out)[5] = (USHORT)Step;            /* NextOffset */
-        ((ULONG *)Out)[3] = (Designator[1] >> 4) & 3; /* Association */
-        RtlCopyMemory(Out + 16, Designator + 4, Designator[3]);
-        Length += Step;
-        ++Count;
+        Identifier->CodeSet = Designator[0] & 0x0F;
+        Identifier->Type = Designator[1] & 0x0F;
+        Identifier->IdentifierSize = Designator[3];
+        Identifier->NextOffset = (USHORT)((offsetof(PORT_STORAGE_IDENTIFIER, Identifier) + Designator[3] + 3u) & ~3u);
+        Identifier->Association = (Designator[1] >> 4) & 3;
+        RtlCopyMemory(Identifier->Identifier, Designator + 4, Designator[3]);
+        Length += Identifier->NextOffset;
+        ++Descriptor->NumberOfIdentifiers;
         i += 4u + Designator[3];
     }
-    Header[0] = 12;
-    Header[1] = Length;
-    Header[2] = Count;
+    Descriptor->Version = sizeof(*Descriptor);
+    Descriptor->Size = Length;
     return Length;
+}
+
+/* What a port driver that resets a unit and a target before the bus says of itself. */
+static ULONG DescribeMiniport(PUCHAR Buffer)
+{
+    PORT_STORAGE_MINIPORT_DESCRIPTOR *Descriptor = (PORT_STORAGE_MINIPORT_DESCRIPTOR *)Buffer;
+
+    Descriptor->Version = Descriptor->Size = sizeof(*Descriptor);
+    Descriptor->PortDriver = 1;
+    Descriptor->LunResetSupported = TRUE;
+    Descriptor->TargetResetSupported = TRUE;
+    return sizeof(*Descriptor);
 }
 
 /* What the port driver grants [STORAGE_DEVICE_IO_CAPABILITY_DESCRIPTOR]. */
@@ -99,6 +109,7 @@ static ULONG DescribeIoCapability(const ADAPTER *Adapter, PUCHAR Buffer)
 static BOOLEAN HasProperty(const UNIT *Unit, ULONG PropertyId)
 {
     return PropertyId == PORT_STORAGE_ADAPTER_PROPERTY || PropertyId == PORT_STORAGE_IO_CAPABILITY_PROPERTY ||
+           PropertyId == PORT_STORAGE_MINIPORT_PROPERTY ||
            (Unit != NULL && PropertyId <= PORT_STORAGE_DEVICE_ID_PROPERTY);
 }
 
@@ -128,10 +139,12 @@ NTSTATUS PortPropertyQuery(ADAPTER *Adapter, UNIT *Unit, PIRP Irp)
         Length = DescribeDevice(Unit, Descriptor);
     else if (Query->PropertyId == PORT_STORAGE_IO_CAPABILITY_PROPERTY)
         Length = DescribeIoCapability(Adapter, Descriptor);
+    else if (Query->PropertyId == PORT_STORAGE_MINIPORT_PROPERTY)
+        Length = DescribeMiniport(Descriptor);
     else
         Length = DescribeId(Unit, Descriptor);
     if (Length > OutputLength)
-        Length = OutputLength;
+        Length = OutputLength; /* the header, if there is room for it, says how much there is */
     RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, Descriptor, Length);
     ExFreePoolWithTag(Descriptor, PORT_TAG);
     return PortIrpComplete(Irp, STATUS_SUCCESS, Length);

@@ -65,6 +65,7 @@ _Static_assert(offsetof(PORT_SCSI_PASS_THROUGH, Cdb) == 0x24, "Cdb");
 #define PORT_STORAGE_DEVICE_PROPERTY 0
 #define PORT_STORAGE_ADAPTER_PROPERTY 1
 #define PORT_STORAGE_DEVICE_ID_PROPERTY 2
+#define PORT_STORAGE_MINIPORT_PROPERTY 5
 #define PORT_STORAGE_IO_CAPABILITY_PROPERTY 48
 #define PORT_PROPERTY_STANDARD_QUERY 0
 #define PORT_PROPERTY_EXISTS_QUERY 1
@@ -97,6 +98,39 @@ typedef struct {
 } PORT_STORAGE_DEVICE_DESCRIPTOR;
 
 _Static_assert(offsetof(PORT_STORAGE_DEVICE_DESCRIPTOR, RawDeviceProperties) == 0x24, "STORAGE_DEVICE_DESCRIPTOR");
+
+typedef struct {
+    ULONG Version;
+    ULONG Size;
+    ULONG NumberOfIdentifiers;
+    UCHAR Identifiers[1]; /* PORT_STORAGE_IDENTIFIER, each NextOffset bytes after the one before */
+} PORT_STORAGE_DEVICE_ID_DESCRIPTOR;
+
+_Static_assert(sizeof(PORT_STORAGE_DEVICE_ID_DESCRIPTOR) == 0x10, "STORAGE_DEVICE_ID_DESCRIPTOR");
+_Static_assert(offsetof(PORT_STORAGE_DEVICE_ID_DESCRIPTOR, Identifiers) == 0x0C, "Identifiers");
+
+typedef struct {
+    ULONG CodeSet;
+    ULONG Type;
+    USHORT IdentifierSize;
+    USHORT NextOffset;
+    ULONG Association;
+    UCHAR Identifier[1];
+} PORT_STORAGE_IDENTIFIER;
+
+_Static_assert(offsetof(PORT_STORAGE_IDENTIFIER, Identifier) == 0x10, "STORAGE_IDENTIFIER");
+
+/* STORAGE_MINIPORT_DESCRIPTOR as of Windows 8. */
+typedef struct {
+    ULONG Version;
+    ULONG Size;
+    ULONG PortDriver; /* 1: Storport */
+    BOOLEAN LunResetSupported;
+    BOOLEAN TargetResetSupported;
+    USHORT IoTimeoutValue; /* seconds; 0: not set for this adapter */
+} PORT_STORAGE_MINIPORT_DESCRIPTOR;
+
+_Static_assert(sizeof(PORT_STORAGE_MINIPORT_DESCRIPTOR) == 0x10, "STORAGE_MINIPORT_DESCRIPTOR");
 
 typedef struct {
     ULONG Version;

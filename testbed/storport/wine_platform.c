@@ -138,7 +138,7 @@ NTSTATUS PortPlatformReadUser(PIRP Irp, PVOID System, PVOID User, SIZE_T Length)
         return Status;
     Status = NtReadVirtualMemory(Process, User, System, Length, &Done);
     ZwClose(Process);
-    return Status;
+    return NT_SUCCESS(Status) ? Status : STATUS_ACCESS_VIOLATION; /* what probing the pages would raise */
 }
 
 NTSTATUS PortPlatformWriteUser(PIRP Irp, PVOID User, PVOID System, SIZE_T Length)
@@ -151,5 +151,5 @@ NTSTATUS PortPlatformWriteUser(PIRP Irp, PVOID User, PVOID System, SIZE_T Length
         return Status;
     Status = NtWriteVirtualMemory(Process, User, System, Length, &Done);
     ZwClose(Process);
-    return Status;
+    return NT_SUCCESS(Status) ? Status : STATUS_ACCESS_VIOLATION; /* what probing the pages would raise */
 }
