@@ -131,6 +131,12 @@ NTSTATUS ProbeCapacityAgain(DISK *Disk, PIRP Irp);
 NTSTATUS TransferReadWrite(DISK *Disk, PIRP Irp);
 NTSTATUS TransferFlush(DISK *Disk, PIRP Irp);
 
+/*
+ * Has an orderly removal's last word: flushes the disk's write cache, after the last request. (On Windows the file
+ * system does that when it dismounts; here there is none.) PASSIVE_LEVEL, waits.
+ */
+VOID TransferFlushLast(DISK *Disk);
+
 /* ioctl.c: IRP_MJ_DEVICE_CONTROL of a disk that was entered. */
 NTSTATUS IoctlDispatch(DISK *Disk, PIRP Irp);
 

@@ -128,21 +128,22 @@ static NTSTATUS PnpStart(DISK *Disk, PIRP Irp)
 
 /*
  * On Windows the PnP manager itself refuses to remove a device with open handles; the test bed's doesn't keep track of
- * them, so the class driver does.
+ * them, so the class driver does, and tells their number with the refusal.
  */
 static NTSTATUS PnpQueryRemove(DISK *Disk, PIRP Irp)
 {
-    BOOLEAN Refuse;
+    ULONG OpenCount;
     KIRQL Irql;
 
     KeAcquireSpinLock(&Disk->Lock, &Irql);
-    Refuse = Disk->OpenCount != 0;
-    if (!Refuse && Disk->State == DISK_STARTED) {
+    OpenCount = Disk->OpenCount;
+    if (OpenCount == 0 && Disk->State == DISK_STARTED) {
         Disk->State = DISK_REMOVE_PENDING;
     }
     KeReleaseSpinLock(&Disk->Lock, Irql);
-    if (Refuse) {
-        return IrpComplete(Irp, STATUS_DEVICE_BUSY, 0);
+    if (OpenCount != 0) {
+        DbgPrint("wnbddisk: PhysicalDrive%lu: %lu open handles keep it\n", Disk->Number, OpenCount);
+        return IrpComplete(Irp, STATUS_DEVICE_BUSY, OpenCount);
     }
     Irp->IoStatus.Status = STATUS_SUCCESS;
     return Forward(Disk, Irp);
@@ -182,6 +183,9 @@ static NTSTATUS PnpRemove(DISK *Disk, PIRP Irp)
     InterfaceDisable(Disk);
     NameDeleteLink(Disk);
     IoReleaseRemoveLockAndWait(&Disk->RemoveLock, Irp);
+    if (Previous == DISK_REMOVE_PENDING) {
+        TransferFlushLast(Disk);
+    }
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Status = Forward(Disk, Irp);
     IoDetachDevice(Disk->Lower);

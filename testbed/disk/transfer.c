@@ -173,6 +173,13 @@ NTSTATUS TransferReadWrite(DISK *Disk, PIRP Irp)
     return STATUS_PENDING;
 }
 
+static PACKET *FlushPacket(DISK *Disk)
+{
+    static const UCHAR Cdb[10] = {CDB_SYNCHRONIZE_CACHE_10};
+
+    return PacketCreate(Disk, Cdb, sizeof(Cdb), SRB_FLAGS_NO_DATA_TRANSFER);
+}
+
 static VOID FlushDone(PACKET *Packet, NTSTATUS Status)
 {
     DISK *Disk = Packet->Disk;
@@ -184,18 +191,35 @@ static VOID FlushDone(PACKET *Packet, NTSTATUS Status)
 
 NTSTATUS TransferFlush(DISK *Disk, PIRP Irp)
 {
-    static const UCHAR Cdb[10] = {CDB_SYNCHRONIZE_CACHE_10};
     PACKET *Packet;
 
     if (!Disk->WriteCache) {
         /* As disk.sys: a disk without a write cache has nothing to flush. */
         return DiskComplete(Disk, Irp, STATUS_SUCCESS, 0);
     }
-    Packet = PacketCreate(Disk, Cdb, sizeof(Cdb), SRB_FLAGS_NO_DATA_TRANSFER);
+    Packet = FlushPacket(Disk);
     if (Packet == NULL) {
         return DiskComplete(Disk, Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     }
     IoMarkIrpPending(Irp);
     PacketSend(Packet, FlushDone, Irp);
     return STATUS_PENDING;
+}
+
+VOID TransferFlushLast(DISK *Disk)
+{
+    NTSTATUS Status = STATUS_INSUFFICIENT_RESOURCES;
+    PACKET *Packet;
+
+    if (!Disk->WriteCache) {
+        return;
+    }
+    Packet = FlushPacket(Disk);
+    if (Packet != NULL) {
+        Status = PacketSendAndWait(Packet);
+        PacketFree(Packet);
+    }
+    if (!NT_SUCCESS(Status)) {
+        DbgPrint("wnbddisk: PhysicalDrive%lu: the last flush failed: status 0x%08lx\n", Disk->Number, (ULONG)Status);
+    }
 }

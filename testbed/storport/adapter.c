@@ -80,6 +80,7 @@ NTSTATUS PortAdapterAdd(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDevi
     InitializeListHead(&Adapter->Units);
     InitializeListHead(&Adapter->Completed);
     InitializeListHead(&Adapter->ServiceIrps);
+    InitializeListHead(&Adapter->EjectIrps);
     for (i = 0; i < PORT_HASH_SIZE; ++i)
         InitializeListHead(&Adapter->Outstanding[i]);
     KeInitializeDpc(&Adapter->CompletionDpc, PortQueueCompletionDpc, Adapter);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Device control requests of adapters and units. */
 #include "port.h"
+#include "eject_ioctl.h"
 #include "storage_ioctl.h"
 
 static NTSTATUS GetAddress(const ADAPTER *Adapter, const UNIT *Unit, PIRP Irp)
@@ -120,6 +121,8 @@ NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
         return Rescan(Adapter, Irp);
     case PORT_IOCTL_SCSI_MINIPORT:
         return MiniportIoctl(Adapter->Self, Irp);
+    case PORT_IOCTL_EJECT:
+        return PortEject(Adapter, Irp);
     case PORT_IOCTL_STORAGE_QUERY_PROPERTY:
         return PortPropertyQuery(Adapter, NULL, Irp);
     default:

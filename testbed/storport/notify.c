@@ -19,6 +19,15 @@ static VOID SetTimer(ADAPTER *Adapter, PHW_TIMER Timer, ULONG Microseconds)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
+/* Storport has been seen to ignore one that came soon after another. */
+static VOID BusChanged(ADAPTER *Adapter)
+{
+    if (InterlockedCompareExchange(&PortOptions.MissBusChanges, 0, 0) > 0)
+        InterlockedDecrement(&PortOptions.MissBusChanges);
+    else
+        PortScanRequest(Adapter);
+}
+
 static VOID SetPause(ADAPTER *Adapter, UNIT *Unit, ULONG Seconds)
 {
     const ULONGLONG Until = Seconds == 0 ? 0 : PortPlatformTime() + Seconds * PORT_S_100NS;
@@ -59,7 +68,7 @@ VOID StorPortNotification(SCSI_NOTIFICATION_TYPE NotificationType, PVOID HwDevic
         PortQueueComplete(Adapter, va_arg(Arguments, PVOID));
         break;
     case BusChangeDetected:
-        PortScanRequest(Adapter);
+        BusChanged(Adapter);
         break;
     case RequestTimerCall: {
         PHW_TIMER Timer = va_arg(Arguments, PHW_TIMER);

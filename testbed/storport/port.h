@@ -79,6 +79,7 @@ typedef struct _ADAPTER {
     ULONG OutstandingCount;
     LIST_ENTRY Completed; /* for the completion DPC */
     LIST_ENTRY ServiceIrps;
+    LIST_ENTRY EjectIrps; /* for the scan thread */
     ULONG ServiceCount;
     ULONGLONG PausedUntil; /* interrupt time; 0: not paused */
     ULONG BusyCount;       /* completions to wait for before starting more */
@@ -91,6 +92,7 @@ typedef struct _ADAPTER {
     KDPC TickDpc;
     UNIT *Self; /* not a unit: where requests to the adapter itself come from */
     KEVENT ScanEvent;
+    volatile LONG ScanWanted;
     PVOID ScanThread;
     volatile LONG ScanStop;
 } ADAPTER;
@@ -218,6 +220,7 @@ typedef struct {
     BOOLEAN StartIoAtDispatch;     /* HwStartIo runs at DISPATCH_LEVEL */
     BOOLEAN StopBeforeServiceIrps; /* ScsiStopAdapter comes before HwCompleteServiceIrp */
     ULONG FailMappingEvery;        /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
+    volatile LONG MissBusChanges;  /* so many BusChangeDetected are ignored */
     ULONG QuarantineDepth;         /* SRBs kept back and watched; 0: as the platform likes */
 } PORT_OPTIONS;
 extern PORT_OPTIONS PortOptions;
@@ -264,6 +267,15 @@ NTSTATUS PortScanStart(ADAPTER *Adapter);
 VOID PortScanStop(ADAPTER *Adapter);
 /* Asks for a scan; several askings before it begins are one. <= DISPATCH_LEVEL. */
 VOID PortScanRequest(ADAPTER *Adapter);
+/* The scan thread has something else to do. <= DISPATCH_LEVEL. */
+VOID PortScanWake(ADAPTER *Adapter);
+
+/* eject.c */
+NTSTATUS PortEject(ADAPTER *Adapter, PIRP Irp);
+/* Serves the requests that wait; refuses them. The first in the scan thread, the second after its end. PASSIVE_LEVEL.
+ */
+VOID PortEjectServe(ADAPTER *Adapter);
+VOID PortEjectRefuse(ADAPTER *Adapter);
 
 /* srb.c */
 VOID PortSrbRead(const VOID *Srb, SRB_FIELDS *Fields);

@@ -309,6 +309,9 @@ static VOID ScanThread(PVOID Context)
         KeWaitForSingleObject(&Adapter->ScanEvent, Executive, KernelMode, FALSE, NULL);
         if (Stopping(Adapter))
             break;
+        PortEjectServe(Adapter);
+        if (InterlockedExchange(&Adapter->ScanWanted, FALSE) == FALSE)
+            continue;
         ScanAdapter(Adapter, ++Number);
         if (!Stopping(Adapter))
             IoInvalidateDeviceRelations(Adapter->Pdo, BusRelations);
@@ -341,10 +344,18 @@ VOID PortScanStop(ADAPTER *Adapter)
     KeWaitForSingleObject(Adapter->ScanThread, Executive, KernelMode, FALSE, NULL);
     ObDereferenceObject(Adapter->ScanThread);
     Adapter->ScanThread = NULL;
+    PortEjectRefuse(Adapter);
+}
+
+VOID PortScanWake(ADAPTER *Adapter)
+{
+    KeSetEvent(&Adapter->ScanEvent, IO_NO_INCREMENT, FALSE);
 }
 
 VOID PortScanRequest(ADAPTER *Adapter)
 {
-    if (Adapter->State == ADAPTER_STARTED)
-        KeSetEvent(&Adapter->ScanEvent, IO_NO_INCREMENT, FALSE);
+    if (Adapter->State != ADAPTER_STARTED)
+        return;
+    InterlockedExchange(&Adapter->ScanWanted, TRUE);
+    PortScanWake(Adapter);
 }
