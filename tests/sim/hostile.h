@@ -18,18 +18,18 @@ typedef struct {
     SERVER Good;
     DISK GoodDisk;
     UCHAR Pattern;
-    NATIVE_COUNTS Before;
+    NATIVE_COUNTS Before; /* with "good" and nothing else */
 } HOSTILE;
 
 /* Starts the test bed and maps "good", which is the adapter's first child. */
 void HostileStart(HOSTILE *Hostile, uint64_t Seed);
 void HostileStop(HOSTILE *Hostile);
 
-/* A case begins: notes what there is, and empties the log. */
-void HostileBegin(HOSTILE *Hostile, const char *What);
+/* A case begins: empties the log. */
+void HostileBegin(const char *What);
 /*
  * It ends: waits until no disk but "good" is left and memory, IRPs, MDLs, work items, devices, handles, sockets are as
- * before; "good" is written and read.
+ * after HostileStart; "good" is written and read.
  */
 void HostileEnd(HOSTILE *Hostile);
 

@@ -256,7 +256,7 @@ static void TestCases(HOSTILE *Hostile)
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Cases); Index++) {
         const CASE *Case = &Cases[Index];
         SCRIPT Script = {.Play = PlayCase, .Context = Case};
-        HostileBegin(Hostile, Case->What);
+        HostileBegin(Case->What);
         ScriptStart(&Script);
         ExpectRefusal(Hostile, &Script, Case->Status, Case->ServerError, Case->Text);
         ScriptStop(&Script);
@@ -279,7 +279,7 @@ static void TestLongText(HOSTILE *Hostile)
 {
     char Text[512] = "the server's policy forbids it" ANSWERED "80000002); it says: ";
     SCRIPT Script = {.Play = PlayLongText};
-    HostileBegin(Hostile, "an error text of 4 KiB is cut");
+    HostileBegin("an error text of 4 KiB is cut");
     size_t Start = strlen(Text);
     memset(Text + Start, 'w', sizeof(Text) - Start);
     strcpy(Text + sizeof(Text) - 4, "...");
@@ -305,7 +305,7 @@ static void TestChangingSizes(HOSTILE *Hostile)
     DISK Disk;
     uint64_t Size = 0;
     SCRIPT Script = {.Play = PlaySize, .Context = &Size};
-    HostileBegin(Hostile, "another size at each connection");
+    HostileBegin("another size at each connection");
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Sizes); Index++) {
         char Warning[160] = "";
         Size = Sizes[Index];
