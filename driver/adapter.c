@@ -11,6 +11,11 @@
 /* Transfers of up to 2 MiB: with one page more, for buffers that don't begin on a page's border. */
 #define ADAPTER_PHYSICAL_BREAKS (WNBD_DEFAULT_MAX_TRANSFER_LENGTH / PAGE_SIZE + 1)
 
+/* When to look whether Windows has seen a change, and again if it has not; each pause twice as long as the one before.
+ */
+#define ADAPTER_WATCH_FIRST_MS 1000u
+#define ADAPTER_WATCH_MOST_MS 32000u
+
 /* WDK: PORT_CONFIGURATION_INFORMATION. What isn't set here is Storport's and stays. */
 static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
 {
@@ -291,7 +296,7 @@ BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk)
     return There;
 }
 
-static void AdapterSetMade(ADAPTER *Adapter, UCHAR Target, BOOLEAN Made)
+static void AdapterSetMade(ADAPTER *Adapter, UCHAR Target, BOOLEAN Made, BOOLEAN Lost)
 {
     if (Target >= ADAPTER_TARGETS) {
         return;
@@ -299,20 +304,74 @@ static void AdapterSetMade(ADAPTER *Adapter, UCHAR Target, BOOLEAN Made)
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     Adapter->Targets[Target].Made = Made;
+    Adapter->Targets[Target].Lost = Lost;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
 void AdapterUnitMade(ADAPTER *Adapter, UCHAR Target)
 {
-    AdapterSetMade(Adapter, Target, TRUE);
+    AdapterSetMade(Adapter, Target, TRUE, FALSE);
+}
+
+void AdapterUnitLost(ADAPTER *Adapter, UCHAR Target)
+{
+    AdapterSetMade(Adapter, Target, TRUE, TRUE);
 }
 
 void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target)
 {
-    AdapterSetMade(Adapter, Target, FALSE);
+    AdapterSetMade(Adapter, Target, FALSE, FALSE);
+}
+
+/* ---- what Windows has to see ---- */
+
+/* A disk came or went at this place, and Windows doesn't know. Lock held. */
+static BOOLEAN AdapterUnnoticed(const ADAPTER_TARGET *Place)
+{
+    const DISK *Disk = Place->Disk;
+    if (Disk == NULL) {
+        return Place->Seen || (Place->Made && !Place->Lost);
+    }
+    return Disk->State == DISK_ONLINE && !Place->Seen;
+}
+
+static HW_TIMER AdapterWatch;
+
+static void AdapterWatchAfter(ADAPTER *Adapter, ULONG DelayMs)
+{
+    StorPortNotification(RequestTimerCall, Adapter, AdapterWatch, DelayMs * 1000);
+}
+
+/* WDK: HW_TIMER. DISPATCH_LEVEL. */
+static VOID AdapterWatch(PVOID Extension)
+{
+    ADAPTER *Adapter = Extension;
+    BOOLEAN Unnoticed = FALSE;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    for (ULONG Target = 0; Target < ADAPTER_TARGETS && !Unnoticed; Target++) {
+        Unnoticed = AdapterUnnoticed(&Adapter->Targets[Target]);
+    }
+    ULONG DelayMs = Adapter->WatchMs * 2 < ADAPTER_WATCH_MOST_MS ? Adapter->WatchMs * 2 : ADAPTER_WATCH_MOST_MS;
+    Adapter->WatchMs = DelayMs;
+    Unnoticed = Unnoticed && !Adapter->Leaving;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    if (Unnoticed) {
+        TraceInfo("Windows has missed that the disks have changed: notifying it again");
+        StorPortNotification(BusChangeDetected, Adapter, 0);
+        AdapterWatchAfter(Adapter, DelayMs);
+    }
 }
 
 void AdapterRescan(ADAPTER *Adapter)
 {
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    BOOLEAN Leaving = Adapter->Leaving;
+    Adapter->WatchMs = ADAPTER_WATCH_FIRST_MS;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
     StorPortNotification(BusChangeDetected, Adapter, 0);
+    if (!Leaving) {
+        AdapterWatchAfter(Adapter, ADAPTER_WATCH_FIRST_MS);
+    }
 }

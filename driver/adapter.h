@@ -24,6 +24,7 @@ typedef struct {
     DISK *Disk;   /* NULL: no disk answers here */
     BOOLEAN Seen; /* an INQUIRY was answered, and nothing with NO_DEVICE since: Windows takes the unit for there */
     BOOLEAN Made; /* Windows has made a device of the unit and has not removed it yet */
+    BOOLEAN Lost; /* of that device Windows knows that its unit is gone; it ends with its last handle */
 } ADAPTER_TARGET;
 
 typedef struct {
@@ -41,6 +42,7 @@ typedef struct {
     UINT64 NextConnectionId;
     ULONG DiskCount; /* disks that exist, whether in the table or not */
     BOOLEAN Leaving; /* no new disks */
+    ULONG WatchMs;   /* until AdapterWatch looks again */
     KEVENT NoDisks;  /* DiskCount is 0 */
 } ADAPTER;
 
@@ -79,11 +81,16 @@ void AdapterDiskDestroyed(ADAPTER *Adapter);
 /*
  * What Windows knows of a unit, on which the reuse of its address depends: an
  * INQUIRY is answered (FALSE: Disk has just been withdrawn, say NO_DEVICE);
- * there is a device for it; the device is removed.
+ * there is a device for it; the device has lost its unit; it is removed.
  */
 BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk);
 void AdapterUnitMade(ADAPTER *Adapter, UCHAR Target);
+void AdapterUnitLost(ADAPTER *Adapter, UCHAR Target);
 void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target);
 
-/* Asks Windows to look at the bus again. */
+/*
+ * Asks Windows to look at the bus again, and again until it has seen what
+ * changed: Storport has been seen to ignore a notification that came soon after
+ * another. <= DISPATCH_LEVEL, no lock held.
+ */
 void AdapterRescan(ADAPTER *Adapter);

@@ -189,6 +189,10 @@ static UCHAR StartIoPnp(ADAPTER *Adapter, PVOID Srb, UCHAR Target)
         }
         return SRB_STATUS_SUCCESS;
     case StorSurpriseRemoval:
+        if (!ForAdapter) {
+            AdapterUnitLost(Adapter, Target);
+        }
+        return SRB_STATUS_SUCCESS;
     case StorStopDevice:
         return SRB_STATUS_SUCCESS;
     default:
