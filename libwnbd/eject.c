@@ -55,6 +55,9 @@ DWORD EjectDevice(const char *Name, const WCHAR *InstanceId)
     case CR_NO_SUCH_DEVNODE:
         return ERROR_SUCCESS;
     case CR_REMOVE_VETOED:
+        if (VetoType == PNP_VetoAlreadyRemoved) {
+            return ERROR_SUCCESS;
+        }
         LogDebug("Windows refuses to remove %s (%s): vetoed by %s (PNP_VETO_TYPE %d): %s", Name,
                  NarrowText(InstanceId).Text, VetoText(VetoType), (int)VetoType, NarrowText(VetoName).Text);
         return ERROR_BUSY;

@@ -98,6 +98,9 @@ typedef struct {
 DWORD WindowsDisksFind(HANDLE Adapter, WINDOWS_DISKS *Found);
 void WindowsDisksFree(WINDOWS_DISKS *Found);
 
+/* Whether Windows shows a disk with this device instance id, somebody's or ours. */
+bool WindowsDiskIsThere(const WCHAR *InstanceId);
+
 /* The disk at a connection's address, or NULL. It lives as long as Found. */
 const WINDOWS_DISK *WindowsDiskOf(const WINDOWS_DISKS *Found, const WNBD_CONNECTION_INFO *Info);
 

@@ -6,11 +6,15 @@
  * flush and whoever has the disk open can object (veto); then the driver
  * withdraws the unit. In this order, because a unit that is ejected but still
  * reported would come back with the next scan. Hard: the driver withdraws it
- * at once.
+ * at once. Either way the disk counts as removed when Windows shows it no more.
  */
 #include "internal.h"
 
 #include <string.h>
+
+/* How long Windows may take to notice that a disk is withdrawn. */
+#define GONE_TIMEOUT_MS 60000
+#define GONE_POLL_MS 50
 
 /* Has Windows let go of the disk; 0 if it has, or never had it. */
 static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
@@ -35,9 +39,75 @@ static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OP
     }
 }
 
+/* The list of all disks, which the caller frees; NULL if there are none or Error is set. */
+static PWNBD_CONNECTION_LIST ListAll(HANDLE Adapter, DWORD *Error)
+{
+    DWORD Needed = 0;
+    *Error = WnbdIoctlList(Adapter, NULL, &Needed, NULL);
+    while (!*Error && Needed > offsetof(WNBD_CONNECTION_LIST, Connections)) {
+        DWORD Size = Needed;
+        PWNBD_CONNECTION_LIST List = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, Size);
+        if (!List) {
+            *Error = ERROR_OUTOFMEMORY;
+            break;
+        }
+        *Error = WnbdIoctlList(Adapter, List, &Needed, NULL);
+        if (!*Error && Needed <= Size) {
+            return List;
+        }
+        HeapFree(GetProcessHeap(), 0, List);
+    }
+    return NULL;
+}
+
+/* Element Index of a list, whose elements may be larger than ours. */
+static PWNBD_CONNECTION_INFO ListElement(PWNBD_CONNECTION_LIST List, UINT32 Index)
+{
+    return (PWNBD_CONNECTION_INFO)((BYTE *)List->Connections + (size_t)Index * List->ElementSize);
+}
+
+/* The driver gives an address to another disk only when Windows has removed the old one's device. */
+static bool AddressIsGivenAgain(HANDLE Adapter, const WNBD_CONNECTION_INFO *Old)
+{
+    DWORD Error;
+    PWNBD_CONNECTION_LIST List = ListAll(Adapter, &Error);
+    bool Given = false;
+    for (UINT32 Index = 0; List && Index < List->Count && !Given; Index++) {
+        PWNBD_CONNECTION_INFO Info = ListElement(List, Index);
+        Given = Info->BusNumber == Old->BusNumber && Info->TargetId == Old->TargetId && Info->Lun == Old->Lun;
+    }
+    if (List) {
+        HeapFree(GetProcessHeap(), 0, List);
+    }
+    return Given;
+}
+
+/*
+ * Waits until Windows shows the disk no more, which it is told by the driver
+ * and does on its own: a moment, usually. The driver tells it again if it
+ * missed that, after 30 seconds at the latest.
+ */
+static DWORD AwaitGone(HANDLE Adapter, const char *Name, const WNBD_CONNECTION_INFO *Info)
+{
+    DEADLINE Deadline = DeadlineAfter(GONE_TIMEOUT_MS, false);
+    while (WindowsDiskIsThere(Info->PNPDeviceID) && !AddressIsGivenAgain(Adapter, Info)) {
+        if (!DeadlinePause(&Deadline, GONE_POLL_MS)) {
+            LogError("%s is withdrawn, but Windows still shows its disk (%s)", Name,
+                     NarrowText(Info->PNPDeviceID).Text);
+            return ERROR_TIMEOUT;
+        }
+    }
+    return ERROR_SUCCESS;
+}
+
 static DWORD RemoveOn(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
 {
     bool Asked = !Options->Flags.HardRemove;
+    WNBD_CONNECTION_INFO Info;
+    if (DiskShow(Adapter, Name, &Info)) {
+        /* Nothing to wait for; what is wrong, the driver says below. */
+        Info.PNPDeviceID[0] = 0;
+    }
     if (Asked) {
         DWORD Error = RemoveSoftly(Adapter, Name, Options);
         if (Error == ERROR_FILE_NOT_FOUND || (Error && !Options->Flags.HardRemoveFallback)) {
@@ -50,7 +120,10 @@ static DWORD RemoveOn(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTION
     }
     DWORD Error = WnbdIoctlRemove(Adapter, Name, NULL, NULL);
     /* The driver may have taken the ejection as the end of the disk. */
-    return Asked && Error == ERROR_FILE_NOT_FOUND ? ERROR_SUCCESS : Error;
+    if (Asked && Error == ERROR_FILE_NOT_FOUND) {
+        Error = ERROR_SUCCESS;
+    }
+    return !Error && Info.PNPDeviceID[0] ? AwaitGone(Adapter, Name, &Info) : Error;
 }
 
 DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
@@ -87,27 +160,6 @@ DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions)
     return WnbdRemoveEx(Disk->Properties.InstanceName, RemoveOptions);
 }
 
-/* The list of all disks, which the caller frees; NULL if there are none or Error is set. */
-static PWNBD_CONNECTION_LIST ListAll(HANDLE Adapter, DWORD *Error)
-{
-    DWORD Needed = 0;
-    *Error = WnbdIoctlList(Adapter, NULL, &Needed, NULL);
-    while (!*Error && Needed > offsetof(WNBD_CONNECTION_LIST, Connections)) {
-        DWORD Size = Needed;
-        PWNBD_CONNECTION_LIST List = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, Size);
-        if (!List) {
-            *Error = ERROR_OUTOFMEMORY;
-            break;
-        }
-        *Error = WnbdIoctlList(Adapter, List, &Needed, NULL);
-        if (!*Error && Needed <= Size) {
-            return List;
-        }
-        HeapFree(GetProcessHeap(), 0, List);
-    }
-    return NULL;
-}
-
 DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle)
 {
     if (!AdapterHandle || AdapterHandle == INVALID_HANDLE_VALUE) {
@@ -116,8 +168,7 @@ DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle)
     DWORD First;
     PWNBD_CONNECTION_LIST List = ListAll(AdapterHandle, &First);
     for (UINT32 Index = 0; List && Index < List->Count; Index++) {
-        BYTE *Element = (BYTE *)List->Connections + (size_t)Index * List->ElementSize;
-        PWNBD_CONNECTION_INFO Info = (PWNBD_CONNECTION_INFO)Element;
+        PWNBD_CONNECTION_INFO Info = ListElement(List, Index);
         DWORD Error = WnbdIoctlRemove(AdapterHandle, Info->Properties.InstanceName, NULL, NULL);
         if (Error && Error != ERROR_FILE_NOT_FOUND) {
             LogError("cannot remove %s: %s", Info->Properties.InstanceName, ErrorText(Error).Text);

@@ -141,6 +141,29 @@ DWORD WindowsDisksFind(HANDLE Adapter, WINDOWS_DISKS *Found)
     return Error;
 }
 
+bool WindowsDiskIsThere(const WCHAR *InstanceId)
+{
+    HDEVINFO Set = SetupDiGetClassDevsW(&DiskInterface, NULL, NULL, DIGCF_DEVICEINTERFACE | DIGCF_PRESENT);
+    bool There = false;
+    if (Set == INVALID_HANDLE_VALUE) {
+        return false;
+    }
+    SP_DEVICE_INTERFACE_DATA Data = {0};
+    Data.cbSize = sizeof(Data);
+    for (DWORD Index = 0; !There && SetupDiEnumDeviceInterfaces(Set, NULL, &DiskInterface, Index, &Data); Index++) {
+        WCHAR Id[WNBD_MAX_NAME_LENGTH];
+        SP_DEVINFO_DATA Node = {0};
+        Node.cbSize = sizeof(Node);
+        /* Fails for want of room for the path, which isn't wanted; the node is filled nevertheless. */
+        SetupDiGetDeviceInterfaceDetailW(Set, &Data, NULL, 0, NULL, &Node);
+        There = (Data.Flags & SPINT_ACTIVE) != 0 &&
+                SetupDiGetDeviceInstanceIdW(Set, &Node, Id, WNBD_MAX_NAME_LENGTH, NULL) &&
+                lstrcmpiW(Id, InstanceId) == 0;
+    }
+    SetupDiDestroyDeviceInfoList(Set);
+    return There;
+}
+
 void WindowsDisksFree(WINDOWS_DISKS *Found)
 {
     if (Found->Disks) {

@@ -22,6 +22,7 @@ static struct {
     DWORD EjectError;   /* what asking Windows fails with, once there are no objections */
     bool EjectEndsDisk; /* the driver takes the ejection as the end */
     DWORD RemoveError;  /* what the driver fails with */
+    int Lingering;      /* times that Windows still shows the disk after that */
     UINT32 Listed;      /* disks in the driver's list */
     /* What happened. */
     int Asked;
@@ -62,6 +63,12 @@ DWORD DiskShow(HANDLE Adapter, const char *InstanceName, WNBD_CONNECTION_INFO *I
     Info->DiskNumber = World.Made ? 1 : -1;
     wcscpy(Info->PNPDeviceID, World.Made ? L"SCSI\\Disk\\1" : L"");
     return World.Known ? ERROR_SUCCESS : ERROR_FILE_NOT_FOUND;
+}
+
+bool WindowsDiskIsThere(const WCHAR *InstanceId)
+{
+    CHECK(wcscmp(InstanceId, L"SCSI\\Disk\\1") == 0 && World.Removed > 0);
+    return World.Lingering-- > 0;
 }
 
 DWORD EjectDevice(const char *Name, const WCHAR *InstanceId)
@@ -192,6 +199,39 @@ static void TestTimeout(void)
     CHECK(World.Asked == 31 && World.Removed == 1);
 }
 
+static void TestLinger(void)
+{
+    WNBD_REMOVE_OPTIONS Options = Soft(5000, false);
+    /* Not removed before Windows shows it no more, however it was removed. */
+    WorldReset();
+    World.Lingering = 3;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    CHECK(World.Removed == 1 && World.Lingering == -1);
+    WorldReset();
+    World.Lingering = 3;
+    Options.Flags.HardRemove = 1;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    CHECK(World.Removed == 1 && World.Lingering == -1);
+    /* Windows had not made it: nothing to wait for. */
+    WorldReset();
+    World.Made = false;
+    World.Lingering = 3;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    CHECK(World.Lingering == 3);
+    /* The address has a new disk of the same id: the old one is gone. */
+    WorldReset();
+    World.Lingering = 1000;
+    World.Listed = 1;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    CHECK(World.Lingering == 999);
+    /* The driver has failed: nothing will go. */
+    WorldReset();
+    World.Lingering = 3;
+    World.RemoveError = ERROR_GEN_FAILURE;
+    RETURNS(ERROR_GEN_FAILURE, WnbdRemoveEx("foo", &Options));
+    CHECK(World.Lingering == 3);
+}
+
 static void TestFallback(void)
 {
     WNBD_REMOVE_OPTIONS Options = Soft(100, true);
@@ -251,6 +291,7 @@ int main(void)
     Run("remove.hard", TestHard);
     Run("remove.soft", TestSoft);
     Run("remove.timeout", TestTimeout);
+    Run("remove.linger", TestLinger);
     Run("remove.fallback", TestFallback);
     Run("remove.all", TestAll);
     printf("%d checks, %d failed\n", Checks, Failures);
