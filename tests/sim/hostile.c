@@ -89,15 +89,20 @@ void HostileStop(HOSTILE *Hostile)
     ServerStop(&Hostile->Good);
 }
 
-void HostileBegin(const char *What)
+void HostileForgetLog(void)
 {
-    printf("  %s\n", What);
-    fflush(stdout);
     pthread_mutex_lock(&LogLock);
     LogLength = 0;
     LogLines = 0;
     LogText[0] = '\0';
     pthread_mutex_unlock(&LogLock);
+}
+
+void HostileBegin(const char *What)
+{
+    printf("  %s\n", What);
+    fflush(stdout);
+    HostileForgetLog();
 }
 
 static void PrintCounts(const char *When, const NATIVE_COUNTS *Counts)

@@ -35,5 +35,7 @@ void HostileEnd(HOSTILE *Hostile);
 
 /* Waits until the driver has logged this line: "wnbd: <Text>". */
 void HostileExpectLog(const char *Text);
+/* Empties the log in the middle of a case. */
+void HostileForgetLog(void);
 /* How many lines of warnings and errors the driver has logged since the case began. */
 unsigned HostileLogLines(void);
