@@ -30,8 +30,9 @@ typedef struct {
 /* Where the names go. */
 typedef struct {
     PWNBD_EXPORT_LIST List;
-    UINT32 Room;  /* names that fit */
-    UINT32 Count; /* names seen */
+    UINT32 Room;    /* names that fit */
+    UINT32 Count;   /* names seen */
+    UINT32 LeftOut; /* exports that can't be mapped: their names are too long */
 } NAME_SINK;
 
 /* Winsock's errors as the codes that WNBD_CREATE_RESULT documents. */
@@ -182,7 +183,7 @@ static void SinkAdd(NAME_SINK *Sink, const char *Name)
 {
     size_t Length = strlen(Name);
     if (Length >= WNBD_MAX_NAME_LENGTH || Sink->Count == MOST_EXPORTS) {
-        LogWarning("an export is left out: its name is too long, or there are too many");
+        Sink->LeftOut++;
         return;
     }
     if (Sink->Count < Sink->Room) {
@@ -250,6 +251,11 @@ static DWORD AskForList(const CONVERSATION *Talk, NAME_SINK *Sink)
         LogError("cannot list the exports of %s:%u: %s", Talk->Hostname, Talk->Port, NbdFailureText(&Client));
         return FailureError(Client.Failure);
     }
+    if (Sink->LeftOut) {
+        /* Once: how many there are is the server's choice. */
+        LogWarning("%u exports of %s:%u are left out: their names are too long, or there are too many", Sink->LeftOut,
+                   Talk->Hostname, Talk->Port);
+    }
     return ERROR_SUCCESS;
 }
 
@@ -262,7 +268,7 @@ DWORD WnbdListExports(const char *Hostname, UINT32 PortNumber, DWORD TimeoutMs, 
         return ERROR_INVALID_PARAMETER;
     }
     const DWORD Fixed = offsetof(WNBD_EXPORT_LIST, Names);
-    NAME_SINK Sink = {List, *BufferSize > Fixed ? (*BufferSize - Fixed) / WNBD_MAX_NAME_LENGTH : 0, 0};
+    NAME_SINK Sink = {List, *BufferSize > Fixed ? (*BufferSize - Fixed) / WNBD_MAX_NAME_LENGTH : 0, 0, 0};
     CONVERSATION Talk = {INVALID_SOCKET, DeadlineAfter(TimeoutMs ? TimeoutMs : DEFAULT_TIMEOUT_MS, false), Host,
                          PortNumber ? PortNumber : NBD_DEFAULT_PORT};
     DWORD Error = (DWORD)WSAStartup(MAKEWORD(2, 2), &Winsock);

@@ -16,6 +16,8 @@
 #define OWNER "wnbd-client"
 #define LIST_TIMEOUT_MS 5000
 #define LIST_SLACK 16
+/* Exports that are named after a refusal; how many a server lists is its choice. */
+#define LIST_SHOWN_MAX 100u
 #define DISK_TIMEOUT_MS 10000
 #define DISK_RETRY_MS 100
 
@@ -82,10 +84,14 @@ static void ExportsPrint(const NBD_CONNECTION_PROPERTIES *Nbd)
         OutputError("The server offers no exports at present.\n");
     } else {
         OutputError("The server offers:\n");
-        for (UINT32 Index = 0; Index < List->Count; Index++) {
+        UINT32 Shown = List->Count < LIST_SHOWN_MAX ? List->Count : LIST_SHOWN_MAX;
+        for (UINT32 Index = 0; Index < Shown; Index++) {
             char Safe[WNBD_MAX_NAME_LENGTH];
             OutputSafe(Safe, sizeof(Safe), List->Names[Index], WNBD_MAX_NAME_LENGTH);
             OutputError("  %s\n", Safe[0] == '\0' ? "(the default export: --export-name=)" : Safe);
+        }
+        if (Shown < List->Count) {
+            OutputError("  and %lu more\n", (unsigned long)(List->Count - Shown));
         }
     }
     free(List);

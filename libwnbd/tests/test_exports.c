@@ -195,6 +195,150 @@ static void ListsOfAllSizes(void)
     CHECK(Size == Needed && Buffer.Bytes[0] == 0xcc);
 }
 
+/* ---- servers that break rules ---- */
+
+#define BREACH "the server broke the NBD protocol: "
+
+/* What a server says after it was asked for its list, how often, and what the library makes of it. */
+typedef struct {
+    UINT32 Type;
+    UINT32 Announced; /* length in the header */
+    const char *Data;
+    UINT32 Length; /* bytes that follow */
+    UINT32 Times;
+    DWORD Error;
+    const char *Text; /* after "cannot list the exports of HOST:PORT: " */
+} HOSTILE;
+
+static const HOSTILE Hostiles[] = {
+    {2, 5, "\0\0\0\1x", 5, 70000, ERROR_BAD_NET_RESP,
+     BREACH "replies to an option must come to an end, but those to NBD_OPT_LIST are more than 65536"},
+    {2, 5, "\0\0\0\2x", 5, 1, ERROR_BAD_NET_RESP,
+     BREACH "the length of a name must not exceed its NBD_REP_SERVER's length less 4, 0x1, but it is 0x2"},
+    {2, 5, "\xFF\xFF\xFF\xFFx", 5, 1, ERROR_BAD_NET_RESP,
+     BREACH "the length of a name must not exceed its NBD_REP_SERVER's length less 4, 0x1, but it is 0xffffffff"},
+    {2, 0xFFFFFFFF, "", 0, 1, ERROR_BAD_NET_RESP,
+     BREACH "the data of an option reply of type 0x00000002 must have 0x4 to 0x2004 bytes, but it has 0xffffffff"},
+    {3, 2, "\0\0", 2, 1, ERROR_BAD_NET_RESP, BREACH "replies of type 0x00000003 must not answer NBD_OPT_LIST"},
+    {1, 1, "x", 1, 1, ERROR_BAD_NET_RESP,
+     BREACH "the data of an option reply of type 0x00000001 must have 0x0 to 0x0 bytes, but it has 0x1"},
+    {0x80000002, 0xFFFFFFFF, "", 0, 1, ERROR_BAD_NET_RESP,
+     BREACH "the data of an option reply of type 0x80000002 must have 0x0 to 0x1000 bytes, but it has 0xffffffff"},
+    {0x80000002, 6, "\x1B[2J\0\xFF", 6, 1, ERROR_NETWORK_ACCESS_DENIED,
+     "the server's policy forbids it (it answered NBD_OPT_LIST with error 0x80000002); it says: "
+     "\xEF\xBF\xBD[2J\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {0x80000005, 0, "", 0, 1, ERROR_NETWORK_ACCESS_DENIED,
+     "the server insists on TLS (it answered NBD_OPT_LIST with error 0x80000005)"},
+    {0xFFFFFFFF, 0, "", 0, 1, ERROR_BAD_NET_RESP,
+     "the server refused (it answered NBD_OPT_LIST with error 0xffffffff)"},
+};
+static const HOSTILE *HostileNow;
+
+static void ServeHostile(SOCKET Client)
+{
+    char Rest[16];
+    if (Greet(Client)) {
+        for (UINT32 Time = 0; Time < HostileNow->Times; Time++) {
+            unsigned char Reply[20 + 16] = {0x00, 0x03, 0xe8, 0x89, 0x04, 0x55, 0x65, 0xa9, 0, 0, 0, 3};
+            Put32(Reply + 12, HostileNow->Type);
+            Put32(Reply + 16, HostileNow->Announced);
+            memcpy(Reply + 20, HostileNow->Data, HostileNow->Length);
+            SendBytes(Client, Reply, 20 + (int)HostileNow->Length);
+        }
+        ReceiveBytes(Client, Rest, sizeof(Rest));
+    }
+}
+
+static bool EndsWith(const char *Text, const char *End)
+{
+    size_t Length = strlen(Text), EndLength = strlen(End);
+    return Length >= EndLength && strcmp(Text + Length - EndLength, End) == 0;
+}
+
+static void ListsOfHostileServers(void)
+{
+    for (size_t Index = 0; Index < sizeof(Hostiles) / sizeof(Hostiles[0]); Index++) {
+        DWORD Size = 0;
+        HostileNow = &Hostiles[Index];
+        RETURNS(HostileNow->Error, Ask(ServeHostile, 20000, NULL, &Size));
+        CHECK(Size == 0);
+        if (!EndsWith(LastMessage, HostileNow->Text)) {
+            fprintf(stderr, "expected: %s\nlogged:   %s\n", HostileNow->Text, LastMessage);
+            CHECK(!"the library says why");
+        }
+    }
+}
+
+static int SaidBytes;
+static const char *const Awaited[] = {"its greeting", "the second number of its greeting", "its handshake flags",
+                                      "its reply to an option", "the data of its reply to an option"};
+
+/* A session with one export, of which only the first SaidBytes are said. */
+static void ServeCut(SOCKET Client)
+{
+    static const char Session[] = "NBDMAGICIHAVEOPT\0\3\0\3\xE8\x89\4\x55\x65\xA9\0\0\0\3\0\0\0\2\0\0\0\5\0\0\0\1x";
+    char Answer[20];
+    SendBytes(Client, Session, SaidBytes < 18 ? SaidBytes : 18);
+    if (SaidBytes >= 18 && ReceiveBytes(Client, Answer, sizeof(Answer))) {
+        SendBytes(Client, Session + 18, SaidBytes - 18);
+    }
+}
+
+static void ListsThatAreCut(void)
+{
+    for (SaidBytes = 0; SaidBytes <= 18 + 20 + 5; SaidBytes++) {
+        char Text[128];
+        DWORD Size = 0;
+        int Row = SaidBytes < 8    ? 0
+                  : SaidBytes < 16 ? 1
+                  : SaidBytes < 18 ? 2
+                  : SaidBytes < 38 ? 3
+                  : SaidBytes < 43 ? 4
+                                   : 3;
+        snprintf(Text, sizeof(Text), "the server closed the connection instead of sending %s", Awaited[Row]);
+        RETURNS(ERROR_CONNECTION_ABORTED, Ask(ServeCut, 20000, NULL, &Size));
+        CHECK(EndsWith(LastMessage, Text));
+    }
+}
+
+/* Names that can't be mapped, many of them: one warning says how many. */
+static void ServeLongNames(SOCKET Client)
+{
+    static char Longest[300];
+    char Rest[16];
+    if (Greet(Client)) {
+        memset(Longest, 'y', sizeof(Longest));
+        for (int Count = 0; Count < 1000; Count++) {
+            SendName(Client, Longest, sizeof(Longest));
+        }
+        SendReply(Client, 1, NULL, 0);
+        ReceiveBytes(Client, Rest, sizeof(Rest));
+    }
+}
+
+/* Never done, never silent: the time limit is for the whole conversation. */
+static void ServeDrops(SOCKET Client)
+{
+    if (Greet(Client)) {
+        unsigned char Header[20] = {0x00, 0x03, 0xe8, 0x89, 0x04, 0x55, 0x65, 0xa9, 0, 0,
+                                    0,    3,    0x80, 0,    0,    2,    0,    0,    16};
+        SendBytes(Client, Header, sizeof(Header));
+        while (send(Client, "w", 1, 0) == 1) {
+            Sleep(20);
+        }
+    }
+}
+
+static void ListsWithoutEnd(void)
+{
+    DWORD Size = 0;
+    RETURNS(0, Ask(ServeLongNames, 20000, NULL, &Size));
+    CHECK(Size == 8);
+    CHECK(strncmp(LastMessage, "1000 exports of 127.0.0.1:", 26) == 0);
+    Size = 0;
+    RETURNS(WSAETIMEDOUT, Ask(ServeDrops, 500, NULL, &Size));
+}
+
 void TestExports(void)
 {
     WSADATA Winsock;
@@ -216,6 +360,9 @@ void TestExports(void)
     ServerStop(&Closed);
 
     ListsOfAllSizes();
+    ListsOfHostileServers();
+    ListsThatAreCut();
+    ListsWithoutEnd();
     RETURNS(ERROR_NETWORK_ACCESS_DENIED, Ask(ServeRefusal, 5000, &List, &Size));
     CHECK(strstr(LastMessage, "not here") != NULL);
     RETURNS(ERROR_NOT_SUPPORTED, Ask(ServeWithoutList, 5000, &List, &Size));
