@@ -84,6 +84,9 @@ def parse_arguments():
     add("--refuse-code", choices=sorted(REP_ERRORS), default="unknown")
     add("--greeting", metavar="TEXT", help="say this instead of the greeting, as another kind of server would")
     add("--bad-option-magic", action="store_true", help="wrong magic in option replies")
+    add("--answer", metavar="HEX", help="answer every option with these bytes, and wait for the client to go")
+    add("--answer-times", type=number, default=1, metavar="N", help="so often")
+    add("--list-many", type=number, metavar="N", help="list N exports: many-0 and so on")
 
     group = parser.add_argument_group("misbehaviour")
     add = group.add_argument
@@ -317,11 +320,17 @@ class Connection(threading.Thread):
         self.option_reply(option, REP_ERRORS[code] | 1 << 31, text.encode())
 
     def known(self, name):
-        return self.arguments.name is None or name.decode() in self.arguments.name
+        return self.arguments.name is None and not self.arguments.list_many or \
+            name.decode() in (self.arguments.name or ())
 
     def answer_option(self, option, data, client_flags):
         """True when the transmission phase begins."""
         name = OPTIONS.get(option)
+        if self.arguments.answer is not None:
+            for _ in range(self.arguments.answer_times):
+                self.send(bytes.fromhex(self.arguments.answer))
+            while self.receive(1):
+                pass
         if name == "EXPORT_NAME":
             if self.arguments.refuse is not None or not self.known(data):
                 raise Closed
@@ -334,7 +343,8 @@ class Connection(threading.Thread):
             self.option_reply(option, REP_ACK)
             raise Closed
         if name == "LIST" and not self.arguments.no_list:
-            for export in self.arguments.name or [""]:
+            many = ["many-%d" % number for number in range(self.arguments.list_many or 0)]
+            for export in self.arguments.name or many or [""]:
                 self.option_reply(option, REP_SERVER, struct.pack(">L", len(export)) + export.encode())
             self.option_reply(option, REP_ACK)
         elif name in ("GO", "INFO") and not self.arguments.no_go:
