@@ -50,6 +50,16 @@ class Links(unittest.TestCase):
                 self.assertTrue(((ROOT / name).parent / target).exists(), f"{name} links to {target}")
 
 
+class Disk(unittest.TestCase):
+    def test_each_row_is_tested(self):
+        tests = set(re.findall(r"def (test_\w+)", read("tests/wine/test_disk_ioctls.py")))
+        rows = read("docs/disk.md").split("|---|---|---|---|\n")[1].split("\n\n")[0].splitlines()
+        named = [set(re.findall(r"`(test_\w+)`", row.split("|")[-2])) for row in rows]
+        for row, names in zip(rows, named):
+            self.assertTrue(names and names <= tests, row)
+        self.assertEqual(tests, set().union(*named))
+
+
 class Licence(unittest.TestCase):
     def test_it_is_the_lgpl_2_1(self):
         self.assertIn("GNU LESSER GENERAL PUBLIC LICENSE", read("LICENSE"))
