@@ -7,20 +7,20 @@
  * the basic Windows types, so include <windows.h> (programs) or <ntddk.h>
  * (drivers) before it.
  *
- * How a command is sent: open the adapter's device interface WNBD_GUID for
- * reading and writing, then call DeviceIoControl with
- * IOCTL_MINIPORT_PROCESS_SERVICE_IRP (WNBD_IOCTL_CONTROL_CODE). The input
- * buffer is one of the *_COMMAND structures, whose first member IoControlCode
- * is one of the IOCTL_WNBD_* numbers; the output buffer is named at each
- * number. The device is open to administrators and SYSTEM only.
+ * How a command is sent: open the adapter's device interface WNBD_GUID for reading and writing, then call
+ * DeviceIoControl with IOCTL_MINIPORT_PROCESS_SERVICE_IRP (WNBD_IOCTL_CONTROL_CODE). The input buffer is one of the
+ * *_COMMAND structures, whose first member IoControlCode is one of the IOCTL_WNBD_* numbers; the output buffer is
+ * named at each number. The device is open to administrators and SYSTEM only.
  *
  * Rules for all structures
  *  - Zero a structure before filling it: Reserved members must be 0, so that
  *    they can get a meaning later.
  *  - CHAR strings are UTF-8, WCHAR strings UTF-16; both are terminated, and
  *    the WNBD_MAX_*_LENGTH constants count the terminator.
- *  - Sizes and offsets are those of x64 Windows and never change; they are
- *    asserted below.
+ *  - Names have no control characters (to U+001F, U+007F to U+009F), nor U+061C,
+ *    U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069; blanks and path characters are
+ *    allowed. They are compared byte by byte, so case counts.
+ *  - Sizes and offsets are those of x64 Windows and never change (asserted below).
  */
 #pragma once
 
@@ -65,7 +65,8 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
  * Commands. "In" and "out" are the buffers; a command without "out" has no
  * output. The Win32 errors are what GetLastError says; every command also
  * fails with ERROR_INVALID_PARAMETER for a buffer that is too short, a string
- * without terminator or a Reserved member of WNBD_PROPERTIES that isn't 0.
+ * without terminator or a Reserved member that isn't 0; a number that the driver
+ * doesn't know is ERROR_INVALID_FUNCTION.
  */
 
 /* Is the driver there? In: WNBD_IOCTL_PING_COMMAND. */
@@ -573,7 +574,7 @@ WNBD_ASSERT_SZ_EQ(WnbdCreatePhase, 4);
  * Status, besides 0 and what any command can fail with:
  *   ERROR_ALREADY_EXISTS          183 a disk of that name exists
  *   ERROR_SHUTDOWN_IN_PROGRESS   1115 no new mappings, or the adapter is going away
- *   ERROR_NO_SYSTEM_RESOURCES    1450 out of memory
+ *   ERROR_NO_SYSTEM_RESOURCES    1450 out of memory, or too many disks: 255 at once, and 65 more that are ending
  *   WSAHOST_NOT_FOUND           11001 the host name has no address
  *   ERROR_CONNECTION_REFUSED     1225 nothing listens at that port
  *   ERROR_HOST_UNREACHABLE       1232 no way to that host

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <base/utf8.h>
 
 TEXT NarrowText(const WCHAR *Wide)
 {
@@ -59,8 +60,8 @@ bool TextCopyName(CHAR *Buffer, const char *Name)
     return true;
 }
 
-/* The first text of Properties that isn't terminated, with its size, or NULL. */
-static const char *PropertiesLongText(const WNBD_PROPERTIES *Properties, size_t *Size)
+/* Says what is wrong with the texts of Properties; false if there is nothing. The driver's rules, see wnbd_ioctl.h. */
+static bool PropertiesBadText(const WNBD_PROPERTIES *Properties, TEXT *Cause)
 {
     const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
     const struct {
@@ -76,21 +77,25 @@ static const char *PropertiesLongText(const WNBD_PROPERTIES *Properties, size_t 
     };
     for (size_t Index = 0; Index < sizeof(Texts) / sizeof(Texts[0]); Index++) {
         if (!memchr(Texts[Index].Text, 0, Texts[Index].Size)) {
-            *Size = Texts[Index].Size;
-            return Texts[Index].Name;
+            *Cause = FormatText("the %s is longer than %u bytes", Texts[Index].Name, (unsigned)Texts[Index].Size - 1);
+            return true;
+        }
+        if (!Utf8IsName(Texts[Index].Text)) {
+            *Cause = FormatText("the %s is not UTF-8, or has control characters or ones that turn the direction of "
+                                "writing",
+                                Texts[Index].Name);
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 bool PropertiesAreValid(const WNBD_PROPERTIES *Properties, TEXT *Cause)
 {
-    size_t Size = 0;
-    const char *Long = Properties ? PropertiesLongText(Properties, &Size) : NULL;
     if (!Properties) {
         *Cause = FormatText("no properties of the disk were given");
-    } else if (Long) {
-        *Cause = FormatText("the %s is longer than %u bytes", Long, (unsigned)Size - 1);
+    } else if (PropertiesBadText(Properties, Cause)) {
+        return false;
     } else if (!Properties->InstanceName[0]) {
         *Cause = FormatText("the instance name is empty");
     } else if ((Properties->Flags.UseKernelNbd || Properties->Flags.UseUserspaceNbd) &&

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #define BAD "\xEF\xBF\xBD" /* U+FFFD */
 
@@ -136,6 +137,23 @@ static void ReplacesWhatChangesTheLine(void **State)
     FOREIGN("\xE2\x81\xA5\xE2\x81\xA6\xE2\x81\xA9\xE2\x81\xAA", "\xE2\x81\xA5" BAD BAD "\xE2\x81\xAA");
 }
 
+static void KnowsNames(void **State)
+{
+    static const char *const Good[] = {"", "a", " pool/ns/image@snap ", "\xC2\xA0", "\xF4\x8F\xBF\xBF", "\xED\x9F\xBF"};
+    static const char *const Bad[] = {
+        "a\n",          "\x1F",         "\x7F",         "\xC2\x9F",         "\xE2\x80\xAE",
+        "\xC0\x80",     "\xED\xA0\x80", "caf\xE9",      "\xF4\x90\x80\x80", "\x80",
+        "\xF0\x9F\x92", "\xE2\x80",     "x\xE2\x81\xA9"};
+
+    (void)State;
+    for (size_t Index = 0; Index < sizeof(Good) / sizeof(Good[0]); Index++) {
+        assert_true(Utf8IsName(Good[Index]));
+    }
+    for (size_t Index = 0; Index < sizeof(Bad) / sizeof(Bad[0]); Index++) {
+        assert_false(Utf8IsName(Bad[Index]));
+    }
+}
+
 static void BeginTooSmall(void *Argument)
 {
     char Buffer[TEXT_SIZE_MIN];
@@ -156,11 +174,14 @@ static void NeedsRoomForAnEllipsis(void **State)
 
 int main(void)
 {
-    const struct CMUnitTest Tests[] = {
-        cmocka_unit_test(WritesNumbers),         cmocka_unit_test(CutsBetweenCharacters),
-        cmocka_unit_test(DropsWhatFollowsACut),  cmocka_unit_test(KeepsGoodCharacters),
-        cmocka_unit_test(ReplacesWhatIsNotUtf8), cmocka_unit_test(ReplacesWhatChangesTheLine),
-        cmocka_unit_test(NeedsRoomForAnEllipsis)};
+    const struct CMUnitTest Tests[] = {cmocka_unit_test(WritesNumbers),
+                                       cmocka_unit_test(CutsBetweenCharacters),
+                                       cmocka_unit_test(DropsWhatFollowsACut),
+                                       cmocka_unit_test(KeepsGoodCharacters),
+                                       cmocka_unit_test(ReplacesWhatIsNotUtf8),
+                                       cmocka_unit_test(ReplacesWhatChangesTheLine),
+                                       cmocka_unit_test(KnowsNames),
+                                       cmocka_unit_test(NeedsRoomForAnEllipsis)};
 
     return cmocka_run_group_tests_name("base.text", Tests, NULL, NULL);
 }
