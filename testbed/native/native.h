@@ -28,6 +28,8 @@ typedef struct {
     uint32_t WskShortReceiveOneIn;
     /* So many captures without waiting fail first, as early in a boot. */
     uint32_t WskLateCaptures;
+    /* How long looking up a name takes at least, milliseconds. */
+    uint32_t WskResolveMs;
     /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL). */
     uint32_t LogLevel;
     /* Every debug message goes here as well, NULL: nowhere. Called at any IRQL, from any thread, several at once. */

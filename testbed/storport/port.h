@@ -81,6 +81,7 @@ typedef struct _ADAPTER {
     LIST_ENTRY ServiceIrps;
     LIST_ENTRY EjectIrps; /* for the scan thread */
     ULONG ServiceCount;
+    ULONG ServiceCalls;    /* of HwProcessServiceRequest, being executed */
     ULONGLONG PausedUntil; /* interrupt time; 0: not paused */
     ULONG BusyCount;       /* completions to wait for before starting more */
     BOOLEAN Draining;      /* no new requests: stop or removal */

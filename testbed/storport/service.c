@@ -29,6 +29,7 @@ NTSTATUS PortServiceRequest(ADAPTER *Adapter, PIRP Irp)
         IoMarkIrpPending(Irp);
         InsertTailList(&Adapter->ServiceIrps, &Service->Link);
         ++Adapter->ServiceCount;
+        ++Adapter->ServiceCalls;
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (!Accepted) {
@@ -38,6 +39,9 @@ NTSTATUS PortServiceRequest(ADAPTER *Adapter, PIRP Irp)
     Call = PortCallEnter();
     Adapter->Miniport->Init.HwProcessServiceRequest(Adapter->HwExtension, Irp);
     PortCallLeave(Call, "HwProcessServiceRequest");
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    --Adapter->ServiceCalls;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
     return STATUS_PENDING;
 }
 
@@ -75,7 +79,25 @@ ULONG PortServiceComplete(ADAPTER *Adapter, PIRP Irp)
     return STOR_STATUS_SUCCESS;
 }
 
+/*
+ * A request that was on its way to the miniport when HwCompleteServiceIrp ran is not one that it left: it may return
+ * from HwProcessServiceRequest first. Nothing says that Storport waits for it before (unconfirmed).
+ */
 VOID PortServiceFlush(ADAPTER *Adapter)
 {
-    PORT_REQUIRE(SERVICE_LEFT, Adapter->ServiceCount == 0, "%u IRPs are left", (unsigned)Adapter->ServiceCount);
+    LARGE_INTEGER Pause;
+    ULONG Calls, Left;
+    KIRQL Irql;
+
+    Pause.QuadPart = -(LONGLONG)(1 * PORT_MS_100NS);
+    for (;;) {
+        KeAcquireSpinLock(&Adapter->Lock, &Irql);
+        Calls = Adapter->ServiceCalls;
+        Left = Adapter->ServiceCount;
+        KeReleaseSpinLock(&Adapter->Lock, Irql);
+        if (Calls == 0)
+            break;
+        KeDelayExecutionThread(KernelMode, FALSE, &Pause);
+    }
+    PORT_REQUIRE(SERVICE_LEFT, Left == 0, "%u IRPs are left", (unsigned)Left);
 }
