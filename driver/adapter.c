@@ -77,6 +77,7 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     RtlZeroMemory(Adapter, sizeof(*Adapter));
     KeInitializeSpinLock(&Adapter->Lock);
     KeInitializeEvent(&Adapter->NoDisks, NotificationEvent, TRUE);
+    KeInitializeEvent(&Adapter->NoPended, NotificationEvent, TRUE);
     Adapter->Fdo = Fdo;
     Adapter->NextConnectionId = 1;
     Adapter->SendWindow = OptionsSendWindow();
@@ -125,11 +126,44 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
     }
 }
 
+static const CREATE_OUTCOME AdapterLeaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
+                                              .Phase = WnbdCreatePhaseConnect,
+                                              .Message = "the adapter is being removed"};
+
+void AdapterPendBegin(ADAPTER *Adapter)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    if (Adapter->PendedCount++ == 0) {
+        KeClearEvent(&Adapter->NoPended);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+void AdapterPendEnd(ADAPTER *Adapter)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    if (--Adapter->PendedCount == 0) {
+        KeSetEvent(&Adapter->NoPended, IO_NO_INCREMENT, FALSE);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    BOOLEAN Leaving = Adapter->Leaving;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    if (Leaving) {
+        IoctlCreateDone(Disk, &AdapterLeaving);
+        DiskWithdraw(Disk);
+    }
+}
+
 VOID AdapterCompleteServiceIrps(PVOID Extension)
 {
-    static const CREATE_OUTCOME Leaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
-                                           .Phase = WnbdCreatePhaseConnect,
-                                           .Message = "the adapter is being removed"};
     ADAPTER *Adapter = Extension;
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
@@ -139,10 +173,12 @@ VOID AdapterCompleteServiceIrps(PVOID Extension)
     UINT64 Id = 0;
     while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
         Id = Disk->ConnectionId;
-        IoctlCreateDone(Disk, &Leaving);
+        IoctlCreateDone(Disk, &AdapterLeaving);
         DiskWithdraw(Disk);
         DiskRelease(Disk);
     }
+    /* What somebody else has taken to answer, or has cancelled, is answered in a moment. PASSIVE_LEVEL, no locks. */
+    KeWaitForSingleObject(&Adapter->NoPended, Executive, KernelMode, FALSE, NULL);
 }
 
 VOID AdapterFree(PVOID Extension)
@@ -165,17 +201,21 @@ VOID AdapterFree(PVOID Extension)
 
 /* ---- the table ---- */
 
-BOOLEAN AdapterDiskCreated(ADAPTER *Adapter)
+NTSTATUS AdapterDiskCreated(ADAPTER *Adapter)
 {
+    NTSTATUS Status = STATUS_SUCCESS;
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    /* Checked here, too: what AdapterFree has waited for stays the last. */
-    BOOLEAN Created = !Adapter->Leaving;
-    if (Created && Adapter->DiskCount++ == 0) {
+    if (Adapter->Leaving) {
+        /* Checked here, too: what AdapterFree has waited for stays the last. */
+        Status = STATUS_SHUTDOWN_IN_PROGRESS;
+    } else if (Adapter->DiskCount == ADAPTER_DISKS_MAX) {
+        Status = STATUS_QUOTA_EXCEEDED;
+    } else if (Adapter->DiskCount++ == 0) {
         KeClearEvent(&Adapter->NoDisks);
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
-    return Created;
+    return Status;
 }
 
 void AdapterDiskDestroyed(ADAPTER *Adapter)

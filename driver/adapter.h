@@ -20,6 +20,12 @@ typedef struct DISK DISK;
 /* Targets of the bus; Storport's maximum (WDK, PORT_CONFIGURATION_INFORMATION). */
 #define ADAPTER_TARGETS 255u
 
+/*
+ * Disks that may exist. One that was withdrawn has no address and keeps its memory until its connection is closed,
+ * which may take as long as resolving a name: without a limit, a caller who makes and cancels fills the pool.
+ */
+#define ADAPTER_DISKS_MAX (ADAPTER_TARGETS + 65u)
+
 typedef struct {
     DISK *Disk;   /* NULL: no disk answers here */
     BOOLEAN Seen; /* an INQUIRY was answered, and nothing with NO_DEVICE since: Windows takes the unit for there */
@@ -40,10 +46,12 @@ typedef struct {
     KSPIN_LOCK Lock; /* protects what follows */
     ADAPTER_TARGET Targets[ADAPTER_TARGETS];
     UINT64 NextConnectionId;
-    ULONG DiskCount; /* disks that exist, whether in the table or not */
-    BOOLEAN Leaving; /* no new disks */
-    ULONG WatchMs;   /* until AdapterWatch looks again */
-    KEVENT NoDisks;  /* DiskCount is 0 */
+    ULONG DiskCount;   /* disks that exist, whether in the table or not */
+    BOOLEAN Leaving;   /* no new disks */
+    ULONG PendedCount; /* create requests that are pended, or being completed */
+    KEVENT NoPended;   /* PendedCount is 0 */
+    ULONG WatchMs;     /* until AdapterWatch looks again */
+    KEVENT NoDisks;    /* DiskCount is 0 */
 } ADAPTER;
 
 /* Storport's callbacks; see their pages for IRQL and order. */
@@ -54,6 +62,11 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
 VOID AdapterFree(PVOID Extension);
 /* Answers what is pended and takes all disks away; no new ones come. */
 VOID AdapterCompleteServiceIrps(PVOID Extension);
+/* Around the pending of a request, until StorPortCompleteServiceIrp has returned. <= DISPATCH_LEVEL, no lock held. */
+void AdapterPendBegin(ADAPTER *Adapter);
+void AdapterPendEnd(ADAPTER *Adapter);
+/* For a create request that was pended while that ran: answers it if it did. <= DISPATCH_LEVEL. */
+void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk);
 
 /*
  * The disk at an address with a reference for the caller. NULL if there is
@@ -74,8 +87,11 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
  */
 NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk);
 
-/* Counts the disks that exist: AdapterFree waits for the last. FALSE: the adapter is going away. PASSIVE_LEVEL. */
-BOOLEAN AdapterDiskCreated(ADAPTER *Adapter);
+/*
+ * Counts the disks that exist: AdapterFree waits for the last. PASSIVE_LEVEL. Fails with STATUS_SHUTDOWN_IN_PROGRESS
+ * (the adapter is going away) or STATUS_QUOTA_EXCEEDED (ADAPTER_DISKS_MAX).
+ */
+NTSTATUS AdapterDiskCreated(ADAPTER *Adapter);
 void AdapterDiskDestroyed(ADAPTER *Adapter);
 
 /*

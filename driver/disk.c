@@ -33,6 +33,7 @@ static VOID NTAPI DiskDestroy(PDEVICE_OBJECT DeviceObject, PVOID Context)
 static void DiskCreateCancelled(PENDED *Pended)
 {
     DISK *Disk = CONTAINING_RECORD(Pended, DISK, Create);
+    AdapterPendEnd(Disk->Adapter);
     DiskWithdraw(Disk);
     DiskRelease(Disk);
 }
@@ -59,8 +60,9 @@ static void DiskDefaults(DISK *Disk)
 
 NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result)
 {
-    if (!AdapterDiskCreated(Adapter)) {
-        return STATUS_SHUTDOWN_IN_PROGRESS;
+    NTSTATUS Status = AdapterDiskCreated(Adapter);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
     }
     DISK *Disk = PoolAllocate(sizeof(*Disk));
     if (Disk == NULL) {
@@ -75,8 +77,8 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **
     Disk->Properties = *Properties;
     DiskDefaults(Disk);
     Disk->DestroyWork = IoAllocateWorkItem(Adapter->Fdo);
-    NTSTATUS Status = Disk->DestroyWork != NULL ? QueueInitialize(&Disk->Queue, WNBD_DEFAULT_MAX_IO_REQ_PER_LUN)
-                                                : STATUS_INSUFFICIENT_RESOURCES;
+    Status = Disk->DestroyWork != NULL ? QueueInitialize(&Disk->Queue, WNBD_DEFAULT_MAX_IO_REQ_PER_LUN)
+                                       : STATUS_INSUFFICIENT_RESOURCES;
     if (NT_SUCCESS(Status)) {
         Status = NbdChannelCreate(Disk, &Disk->Channel);
     }

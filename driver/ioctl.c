@@ -7,6 +7,7 @@
 #include "ioctl.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "channel_nbd.h"
 #include "disk.h"
 #include "status.h"
@@ -47,10 +48,11 @@ static BOOLEAN AllZero(const UCHAR *Bytes, SIZE_T SizeBytes)
     return TRUE;
 }
 
-/* The disk that a command names, with a reference. */
-static NTSTATUS CommandDisk(COMMAND *Command, const CHAR *InstanceName, DISK **Disk)
+/* The disk that a command names, with a reference. Reserved: the rest of the command, all of which has to be 0. */
+static NTSTATUS CommandDisk(COMMAND *Command, const CHAR *InstanceName, const VOID *Reserved, SIZE_T ReservedBytes,
+                            DISK **Disk)
 {
-    if (!Terminated(InstanceName, WNBD_MAX_NAME_LENGTH)) {
+    if (!Terminated(InstanceName, WNBD_MAX_NAME_LENGTH) || !AllZero(Reserved, ReservedBytes)) {
         return STATUS_INVALID_PARAMETER;
     }
     *Disk = AdapterDiskNamed(Command->Adapter, InstanceName);
@@ -77,20 +79,55 @@ static NTSTATUS CommandVersion(COMMAND *Command)
 
 /* ---- making a disk ---- */
 
+/* The texts of the properties, and what may be wrong with each. */
+typedef struct {
+    ULONG Offset;
+    ULONG SizeBytes;
+    BOOLEAN Required;
+    const char *Endless;
+    const char *Unreadable;
+    const char *Empty;
+} NAME_TYPE;
+
+#define NAME_TYPE_OF(Field, Required, Noun, Most)                                                                      \
+    {FIELD_OFFSET(WNBD_PROPERTIES, Field),                                                                             \
+     RTL_FIELD_SIZE(WNBD_PROPERTIES, Field),                                                                           \
+     Required,                                                                                                         \
+     Noun " is too long or not terminated (at most " Most " bytes)",                                                   \
+     Noun " is not UTF-8, or has control characters or ones that turn the direction of writing",                       \
+     Noun " is empty"}
+
+static const NAME_TYPE NameTypes[] = {
+    NAME_TYPE_OF(InstanceName, TRUE, "the instance name", "255"),
+    NAME_TYPE_OF(SerialNumber, FALSE, "the serial number", "255"),
+    NAME_TYPE_OF(Owner, FALSE, "the owner", "15"),
+    NAME_TYPE_OF(NbdProperties.Hostname, TRUE, "the server's name", "255"),
+    NAME_TYPE_OF(NbdProperties.ExportName, FALSE, "the export name", "255"),
+};
+
+static const char *NameRefusal(const WNBD_PROPERTIES *Properties)
+{
+    for (ULONG Index = 0; Index < RTL_NUMBER_OF(NameTypes); Index++) {
+        const NAME_TYPE *Type = &NameTypes[Index];
+        const CHAR *Name = (const CHAR *)Properties + Type->Offset;
+        if (!Terminated(Name, Type->SizeBytes)) {
+            return Type->Endless;
+        }
+        if (!Utf8IsName(Name)) {
+            return Type->Unreadable;
+        }
+        if (Type->Required && Name[0] == '\0') {
+            return Type->Empty;
+        }
+    }
+    return NULL;
+}
+
 /* Why the properties can't be used; NULL if they can. */
-static const char *CreateRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win32Error)
+static const char *PropertiesRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win32Error)
 {
     const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
     *Win32Error = WIN32_INVALID_PARAMETER;
-    if (!Terminated(Properties->InstanceName, sizeof(Properties->InstanceName)) ||
-        !Terminated(Properties->SerialNumber, sizeof(Properties->SerialNumber)) ||
-        !Terminated(Properties->Owner, sizeof(Properties->Owner)) ||
-        !Terminated(Nbd->Hostname, sizeof(Nbd->Hostname)) || !Terminated(Nbd->ExportName, sizeof(Nbd->ExportName))) {
-        return "a name is too long or not terminated";
-    }
-    if (Properties->InstanceName[0] == '\0') {
-        return "the instance name is empty";
-    }
     if (Properties->Flags.Reserved != 0 || Nbd->Flags.Reserved != 0 ||
         !AllZero(Properties->Reserved, sizeof(Properties->Reserved)) ||
         !AllZero(Nbd->Reserved, sizeof(Nbd->Reserved))) {
@@ -103,9 +140,6 @@ static const char *CreateRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win3
     if (Properties->Flags.PersistResSupported || Properties->Flags.UnmapAnchorSupported) {
         *Win32Error = WIN32_NOT_SUPPORTED;
         return "an NBD disk has neither persistent reservations nor anchored blocks";
-    }
-    if (Nbd->Hostname[0] == '\0') {
-        return "the server's name is empty";
     }
     if (Nbd->PortNumber == 0 || Nbd->PortNumber > 65535) {
         return "the port is not 1 to 65535";
@@ -121,6 +155,17 @@ static const char *CreateRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win3
     return NULL;
 }
 
+/* The same for the whole command, whose names are looked at first: they are what people get wrong. */
+static const char *CreateRefusal(const WNBD_IOCTL_CREATE_COMMAND *Create, UINT32 *Win32Error)
+{
+    *Win32Error = WIN32_INVALID_PARAMETER;
+    const char *Words = NameRefusal(&Create->Properties);
+    if (Words == NULL && !AllZero(Create->Reserved, sizeof(Create->Reserved))) {
+        Words = "a reserved field of the command is set (is the program made for a newer driver?)";
+    }
+    return Words != NULL ? Words : PropertiesRefusal(&Create->Properties, Win32Error);
+}
+
 /* Makes the disk up to the point where it waits for its server. */
 static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties, BOOLEAN Extended, const char **Words)
 {
@@ -128,11 +173,15 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     DISK *Disk;
     NTSTATUS Status = DiskCreate(Command->Adapter, Properties, &Disk);
     if (!NT_SUCCESS(Status)) {
-        *Words = Status == STATUS_SHUTDOWN_IN_PROGRESS ? Leaving : "out of memory";
+        *Words = Status == STATUS_SHUTDOWN_IN_PROGRESS ? Leaving
+                 : Status == STATUS_QUOTA_EXCEEDED     ? "too many disks exist or are still ending (try again)"
+                                                       : "out of memory";
         return Status;
     }
     Disk->CreateExtended = Extended;
-    Disk->Properties.Pid = (INT)(ULONG_PTR)PsGetProcessId(IoGetRequestorProcess(Command->Irp));
+    /* NULL: the request has no thread, as one that a driver has made [iogetrequestorprocess]. */
+    PEPROCESS Requestor = IoGetRequestorProcess(Command->Irp);
+    Disk->Properties.Pid = Requestor != NULL ? (INT)(ULONG_PTR)PsGetProcessId(Requestor) : 0;
     Status = NetCapture(&Command->Adapter->Net);
     *Words = "the network has not started yet (try again)";
     if (NT_SUCCESS(Status)) {
@@ -148,13 +197,18 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     /* The pended IRP holds a reference until it is answered or cancelled. */
     DiskReference(Disk);
     Status = STATUS_PENDING;
+    AdapterPendBegin(Command->Adapter);
     if (!PendIrp(&Disk->Create, Command->Irp)) {
+        AdapterPendEnd(Command->Adapter);
         DiskRelease(Disk);
         Status = STATUS_CANCELLED;
     }
     NbdChannelStart(Disk->Channel);
     if (Status == STATUS_CANCELLED) {
         DiskWithdraw(Disk);
+    } else {
+        /* AdapterCompleteServiceIrps may have walked by before the IRP was pended, and waits for nothing. */
+        AdapterAnswerIfLeaving(Command->Adapter, Disk);
     }
     DiskRelease(Disk);
     return Status;
@@ -164,7 +218,7 @@ static NTSTATUS CommandCreate(COMMAND *Command)
 {
     const WNBD_IOCTL_CREATE_COMMAND *Create = Command->Buffer;
     UINT32 Win32Error;
-    const char *Words = CreateRefusal(&Create->Properties, &Win32Error);
+    const char *Words = CreateRefusal(Create, &Win32Error);
     return Words != NULL ? StatusOfWin32(Win32Error) : CreateStart(Command, &Create->Properties, FALSE, &Words);
 }
 
@@ -195,7 +249,7 @@ static NTSTATUS CommandCreateExtended(COMMAND *Command)
 {
     const WNBD_IOCTL_CREATE_COMMAND *Create = Command->Buffer;
     UINT32 Win32Error;
-    const char *Words = CreateRefusal(&Create->Properties, &Win32Error);
+    const char *Words = CreateRefusal(Create, &Win32Error);
     if (Words == NULL) {
         NTSTATUS Status = CreateStart(Command, &Create->Properties, TRUE, &Words);
         if (Status == STATUS_PENDING || Status == STATUS_CANCELLED) {
@@ -231,6 +285,7 @@ void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome)
         Status = StatusOfWin32(Outcome->Win32Error);
     }
     ServiceComplete(Disk->Adapter, Irp, Status, Information);
+    AdapterPendEnd(Disk->Adapter);
     DiskRelease(Disk); /* the pended IRP's */
 }
 
@@ -238,13 +293,21 @@ void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome)
 
 static NTSTATUS CommandRemove(COMMAND *Command)
 {
+    static const CREATE_OUTCOME Removed = {.Win32Error = WIN32_OPERATION_ABORTED,
+                                           .Phase = WnbdCreatePhaseConnect,
+                                           .Message = "the disk was removed while it was being made"};
     const WNBD_IOCTL_REMOVE_COMMAND *Remove = Command->Buffer;
     DISK *Disk;
-    NTSTATUS Status = CommandDisk(Command, Remove->InstanceName, &Disk);
+    NTSTATUS Status = CommandDisk(Command, Remove->InstanceName, (const UCHAR *)&Remove->Options,
+                                  sizeof(*Remove) - FIELD_OFFSET(WNBD_IOCTL_REMOVE_COMMAND, Options), &Disk);
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
     BOOLEAN Withdrawn = DiskWithdraw(Disk);
+    if (Withdrawn) {
+        /* Now, not when the connection is closed: nobody who walks the table finds the request any more. */
+        IoctlCreateDone(Disk, &Removed);
+    }
     DiskRelease(Disk);
     return Withdrawn ? STATUS_SUCCESS : STATUS_OBJECT_NAME_NOT_FOUND;
 }
@@ -276,7 +339,7 @@ static NTSTATUS CommandShow(COMMAND *Command)
 {
     const WNBD_IOCTL_SHOW_COMMAND *Show = Command->Buffer;
     DISK *Disk;
-    NTSTATUS Status = CommandDisk(Command, Show->InstanceName, &Disk);
+    NTSTATUS Status = CommandDisk(Command, Show->InstanceName, Show->Reserved, sizeof(Show->Reserved), &Disk);
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
@@ -290,7 +353,7 @@ static NTSTATUS CommandStats(COMMAND *Command)
 {
     const WNBD_IOCTL_STATS_COMMAND *Stats = Command->Buffer;
     DISK *Disk;
-    NTSTATUS Status = CommandDisk(Command, Stats->InstanceName, &Disk);
+    NTSTATUS Status = CommandDisk(Command, Stats->InstanceName, Stats->Reserved, sizeof(Stats->Reserved), &Disk);
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
