@@ -17,7 +17,10 @@
 #define CODE_SET_ASCII 0x02u
 #define DESIGNATOR_T10 0x01u /* association 0: the logical unit */
 #define DESIGNATOR_NAA 0x03u
-#define DESIGNATOR_LENGTH_MAX 255u
+#define IDENTIFICATION_MAX 255u /* all of page 83h: a class driver asks for no more and ignores half a designator */
+#define NAA_LENGTH_MAX 16u
+#define DESIGNATOR_LENGTH_MAX                                                                                          \
+    (IDENTIFICATION_MAX - sizeof(VPD_HEADER) - 2 * sizeof(VPD_DESIGNATION) - NAA_LENGTH_MAX) /* of the T10 one: 227 */
 
 #define ROTATION_NONE 0x0001u /* 0: not reported */
 #define UNMAP_NO_LIMIT 0xFFFFFFFFu
@@ -184,7 +187,8 @@ static size_t NaaLength(const SCSI_DISK *Disk)
 /*
  * 83h, Device Identification: the NAA identifier, if the disk has a valid one, then
  * vendor and serial number. Without a serial number the latter would be the
- * same for all such disks and is left out.
+ * same for all such disks and is left out. Its room doesn't depend on the NAA
+ * identifier's being there.
  */
 static size_t FillIdentification(const SCSI_DISK *Disk, uint8_t *Payload)
 {
@@ -207,7 +211,7 @@ static size_t FillIdentification(const SCSI_DISK *Disk, uint8_t *Payload)
     return Length;
 }
 
-_Static_assert(2 * sizeof(VPD_DESIGNATION) + 16 + DESIGNATOR_LENGTH_MAX <= PAGE_PAYLOAD_MAX, "page 83h fits");
+_Static_assert(IDENTIFICATION_MAX <= PAGE_PAYLOAD_MAX, "page 83h fits");
 _Static_assert(SCSI_SERIAL_MAX <= PAGE_PAYLOAD_MAX && sizeof(VPD_BLOCK_LIMITS) <= PAGE_PAYLOAD_MAX, "pages fit");
 
 /*

@@ -164,19 +164,19 @@ static void IdentificationByNaaOfEightBytes(void **State)
 static void LongestIdentification(void **State)
 {
     SCSI_DISK Disk = TestDisk();
-    uint8_t Expected[4 + 20 + 4 + 255] = {0x00, 0x83, 0x01, 0x17, 0x01, 0x03, 0x00, 16};
+    uint8_t Expected[255] = {0x00, 0x83, 0x00, 0xFB, 0x01, 0x03, 0x00, 16}; /* classpnp reads 255 bytes */
 
     (void)State;
     Disk.NaaSpecified = true;
     memset(Disk.Naa, 0x6A, sizeof(Disk.Naa));
-    memset(Disk.SerialNumber, 'y', 247);
+    memset(Disk.SerialNumber, 'y', 219);
     memset(Expected + 8, 0x6A, 16);
-    memcpy(Expected + 24, "\x02\x01\x00\xFFWNBD    ", 12);
-    memset(Expected + 36, 'y', 247);
+    memcpy(Expected + 24, "\x02\x01\x00\xE3WNBD    ", 12);
+    memset(Expected + 36, 'y', 219);
     ExpectAnswer(&Disk, BYTES(0x12, 0x01, 0x83, 0, 0, 0), 3, 2, Expected, sizeof(Expected));
 }
 
-/* The vendor designator of Disk, 255 bytes at most. */
+/* The vendor designator of Disk, 227 bytes at most. */
 static size_t Designator(const SCSI_DISK *Disk, uint8_t *Data)
 {
     uint8_t Page[300];
@@ -196,14 +196,14 @@ static void IdentityIsNotLostInACut(void **State)
 
     (void)State;
     memset(Disk.SerialNumber, 'z', SCSI_SERIAL_MAX);
-    assert_int_equal(Designator(&Disk, Name), 255);
-    for (size_t Index = 8; Index < 8 + 230; Index++) {
+    assert_int_equal(Designator(&Disk, Name), 227);
+    for (size_t Index = 8; Index < 8 + 202; Index++) {
         assert_int_equal(Name[Index], 'z');
     }
-    assert_memory_equal(Name + 8 + 230, "-b36170a8ce31d3bd", 17); /* FNV-1a of all 255 */
+    assert_memory_equal(Name + 8 + 202, "-b36170a8ce31d3bd", 17); /* FNV-1a of all 255 */
     Disk.SerialNumber[SCSI_SERIAL_MAX - 1] = 'y';
-    assert_int_equal(Designator(&Disk, Name), 255);
-    assert_memory_equal(Name + 8 + 230, "-b3616da8ce31cea4", 17);
+    assert_int_equal(Designator(&Disk, Name), 227);
+    assert_memory_equal(Name + 8 + 202, "-b3616da8ce31cea4", 17);
 }
 
 static void IdentityIsNotLostInReplacing(void **State)

@@ -398,6 +398,19 @@ class Lesser(Case):
             self.assertEqual(struct.unpack("<7L", self.property(ALIGNMENT))[4:6], (512, 4096), preferred)
             self.unmap("disk")
 
+    def test_long_names(self):
+        # The class driver reads 255 bytes of page 83h: the identifier must be whole in them, and another one's differ.
+        identifiers = set()
+        for end in "ab":
+            name = "x" * 200 + end * 50
+            number = self.map(name, self.hostile("--size", "1M"))
+            self.number = number
+            content = self.property(DEVICE_ID)
+            count, = struct.unpack_from("<L", content, 8)
+            self.assertEqual(count, 1)
+            identifiers.add(content[28:])
+        self.assertEqual(len(identifiers), 2)
+
     def test_rotating(self):
         self.disk("--rotational")
         self.assertEqual(struct.unpack("<LLBxxx", self.property(SEEK_PENALTY)), (12, 12, 1))
