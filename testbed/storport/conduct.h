@@ -88,6 +88,9 @@
     X(LEAK_MDL, "all MDLs are freed when the driver is unloaded", "IoFreeMdl")                                         \
     X(LEAK_WORK_ITEM, "all work items are freed when the driver is unloaded", "IoFreeWorkItem")                        \
     X(LEAK_WSK, "all sockets are closed and WSK is deregistered when the driver is unloaded", "WskDeregister")         \
+    X(LEAK_DEVICE, "all device objects are deleted when the driver is unloaded", "IoDeleteDevice")                     \
+    X(LEAK_HANDLE, "all handles are closed when the driver is unloaded", "ZwClose")                                    \
+    X(LEAK_THREAD, "all system threads have ended when the driver is unloaded", "PsTerminateSystemThread")             \
     X(LEAK_DPC, "no DPC or timer is queued when the driver is unloaded", "KeFlushQueuedDpcs")
 
 typedef enum {

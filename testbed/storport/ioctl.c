@@ -104,6 +104,18 @@ NTSTATUS PortUnitIoctl(UNIT *Unit, PIRP Irp)
     }
 }
 
+static NTSTATUS PlatformIoctl(PIRP Irp)
+{
+    const IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
+    ULONG_PTR Information;
+    const NTSTATUS Status =
+        PortPlatformControl(Stack->Parameters.DeviceIoControl.IoControlCode, Irp->AssociatedIrp.SystemBuffer,
+                            Stack->Parameters.DeviceIoControl.InputBufferLength,
+                            Stack->Parameters.DeviceIoControl.OutputBufferLength, &Information);
+
+    return PortIrpComplete(Irp, Status, Information);
+}
+
 NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
 {
     const ULONG Code = IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode;
@@ -126,6 +138,6 @@ NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
     case PORT_IOCTL_STORAGE_QUERY_PROPERTY:
         return PortPropertyQuery(Adapter, NULL, Irp);
     default:
-        return PortIrpComplete(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+        return PlatformIoctl(Irp);
     }
 }

@@ -81,3 +81,18 @@ NTSTATUS PortPlatformWriteUser(PIRP Irp, PVOID User, PVOID System, SIZE_T Length
     RtlCopyMemory(User, System, Length);
     return STATUS_SUCCESS;
 }
+
+VOID PortPlatformWatchStack(PDEVICE_OBJECT PhysicalDevice)
+{
+    UNREFERENCED_PARAMETER(PhysicalDevice);
+}
+
+NTSTATUS PortPlatformControl(ULONG Code, PVOID Buffer, ULONG InLength, ULONG OutLength, ULONG_PTR *Information)
+{
+    UNREFERENCED_PARAMETER(Code);
+    UNREFERENCED_PARAMETER(Buffer);
+    UNREFERENCED_PARAMETER(InLength);
+    UNREFERENCED_PARAMETER(OutLength);
+    *Information = 0;
+    return STATUS_INVALID_DEVICE_REQUEST;
+}

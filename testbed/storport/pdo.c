@@ -5,6 +5,7 @@
 static NTSTATUS Start(UNIT *Unit, PIRP Irp)
 {
     Unit->Started = TRUE;
+    PortPlatformWatchStack(Unit->Pdo);
     PortUnitSendPnp(Unit, StorStartDevice);
     PortUnitControl(Unit, ScsiUnitStart, NULL);
     return PortIrpComplete(Irp, STATUS_SUCCESS, 0);

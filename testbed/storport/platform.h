@@ -39,3 +39,11 @@ ULONG PortPlatformQuarantineDepth(VOID);
  */
 NTSTATUS PortPlatformReadUser(PIRP Irp, PVOID System, PVOID User, SIZE_T Length);
 NTSTATUS PortPlatformWriteUser(PIRP Irp, PVOID User, PVOID System, SIZE_T Length);
+/* The driver above PhysicalDevice has started: what it owns is counted too. PASSIVE_LEVEL. */
+VOID PortPlatformWatchStack(PDEVICE_OBJECT PhysicalDevice);
+/*
+ * A control request to an adapter that the port driver itself doesn't know: the ground may have some of its own
+ * (resource_ioctl.h); else STATUS_INVALID_DEVICE_REQUEST. Buffer: METHOD_BUFFERED. Returns the IRP's status and, in
+ * Information, the bytes of output. PASSIVE_LEVEL.
+ */
+NTSTATUS PortPlatformControl(ULONG Code, PVOID Buffer, ULONG InLength, ULONG OutLength, ULONG_PTR *Information);

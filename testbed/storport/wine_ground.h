@@ -27,14 +27,24 @@ typedef struct {
     PVOID Function;
     PVOID *Original; /* receives what the import was; may be NULL */
 } WINE_REDIRECTION;
-VOID WineRedirectImports(PVOID CodeAddress);
+/* Redirects what the miniport that holds CodeAddress imports, and what the port driver, netio.sys, ntoskrnl.exe do. */
+VOID WineRedirectMiniport(PVOID CodeAddress);
+/* Redirects what a driver above the port driver imports, so that what it owns is counted. */
+VOID WineRedirectClassDriver(PVOID CodeAddress);
 
 /* wine_netio.c */
 extern const WINE_REDIRECTION WineNetioRedirections[];
 extern const ULONG WineNetioRedirectionCount;
 
-/* wine_track.c: what the driver allocates and frees, and the spin locks that its threads hold. */
+/* wine_locks.c: the spin locks that the miniport's threads hold. */
+extern const WINE_REDIRECTION WineLockRedirections[];
+extern const ULONG WineLockRedirectionCount;
+ULONG WineTrackLocksHeld(VOID);
+
+/* wine_track.c: what drivers allocate and free; and what ntoskrnl.exe frees for them. */
 extern const WINE_REDIRECTION WineTrackRedirections[];
 extern const ULONG WineTrackRedirectionCount;
+extern const WINE_REDIRECTION WineKernelRedirections[];
+extern const ULONG WineKernelRedirectionCount;
+/* Complains of what a miniport has left behind. */
 VOID WineTrackCheckLeaks(VOID);
-ULONG WineTrackLocksHeld(VOID);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Redirects imports of the miniport's image, and of netio.sys if the miniport uses that, to functions of ours, by
- * writing their import address tables.
+ * Redirects imports to functions of ours, by writing import address tables: those of the miniport, of netio.sys if the
+ * miniport uses that, of the class driver and of this image, and of ntoskrnl.exe.
  */
 #include "port.h"
+#include "wine_book.h"
 #include "wine_ground.h"
 #include "wine_ntdll.h"
 
@@ -18,6 +19,7 @@ typedef struct {
 
 #define PE_OFFSET_FIELD 0x3C
 #define PE_OPTIONAL_HEADER 24u
+#define PE_IMAGE_SIZE (PE_OPTIONAL_HEADER + 56u)
 #define PE_IMPORT_DIRECTORY (PE_OPTIONAL_HEADER + 112u + 8u)
 #define PE_ORDINAL_FLAG 0x8000000000000000ull
 
@@ -88,13 +90,6 @@ static VOID Redirect(PVOID *Slot, const WINE_REDIRECTION *Redirection)
     Write(Slot, Redirection->Function);
 }
 
-/* netio.sys has no other user in the process, and stays loaded as long as the miniport. */
-static const WINE_REDIRECTION *LookupNetio(PCSTR Name, PVOID *Slot)
-{
-    UNREFERENCED_PARAMETER(Slot);
-    return Lookup(WineNetioRedirections, WineNetioRedirectionCount, Name);
-}
-
 /* Looks at every import of the image that holds CodeAddress. */
 static VOID RedirectImage(PVOID CodeAddress, const WINE_REDIRECTION *(*Choose)(PCSTR Name, PVOID *Slot))
 {
@@ -125,6 +120,21 @@ static VOID RedirectImage(PVOID CodeAddress, const WINE_REDIRECTION *(*Choose)(P
     }
 }
 
+/* netio.sys has no other user in the process, and stays loaded as long as the miniport. */
+static const WINE_REDIRECTION *LookupNetio(PCSTR Name, PVOID *Slot)
+{
+    const WINE_REDIRECTION *Redirection = Lookup(WineNetioRedirections, WineNetioRedirectionCount, Name);
+
+    UNREFERENCED_PARAMETER(Slot);
+    return Redirection != NULL ? Redirection : Lookup(WineTrackRedirections, WineTrackRedirectionCount, Name);
+}
+
+static const WINE_REDIRECTION *LookupDriver(PCSTR Name, PVOID *Slot)
+{
+    UNREFERENCED_PARAMETER(Slot);
+    return Lookup(WineTrackRedirections, WineTrackRedirectionCount, Name);
+}
+
 static const WINE_REDIRECTION *LookupMiniport(PCSTR Name, PVOID *Slot)
 {
     const WINE_REDIRECTION *Redirection = Lookup(Redirections, RTL_NUMBER_OF(Redirections), Name);
@@ -132,11 +142,52 @@ static const WINE_REDIRECTION *LookupMiniport(PCSTR Name, PVOID *Slot)
     if (SameName(Name, "WskRegister"))
         RedirectImage(*Slot, LookupNetio);
     if (Redirection == NULL)
-        Redirection = Lookup(WineTrackRedirections, WineTrackRedirectionCount, Name);
-    return Redirection;
+        Redirection = Lookup(WineLockRedirections, WineLockRedirectionCount, Name);
+    return Redirection != NULL ? Redirection : LookupDriver(Name, Slot);
 }
 
-VOID WineRedirectImports(PVOID CodeAddress)
+static const WINE_REDIRECTION *LookupKernel(PCSTR Name, PVOID *Slot)
 {
+    UNREFERENCED_PARAMETER(Slot);
+    return Lookup(WineKernelRedirections, WineKernelRedirectionCount, Name);
+}
+
+static const WINE_REDIRECTION *LookupPort(PCSTR Name, PVOID *Slot)
+{
+    if (SameName(Name, "IoCreateDevice"))
+        RedirectImage(*Slot, LookupKernel);
+    return LookupDriver(Name, Slot);
+}
+
+static VOID NoteMiniport(PVOID CodeAddress)
+{
+    PUCHAR Base = NULL;
+
+    if (RtlPcToFileHeader(CodeAddress, (PVOID *)&Base) != NULL) {
+        const PUCHAR Header = Base + *(ULONG *)(Base + PE_OFFSET_FIELD);
+
+        WineBookAddMiniport((ULONG_PTR)Base, (ULONG_PTR)Base + *(ULONG *)(Header + PE_IMAGE_SIZE));
+    }
+}
+
+/* ntoskrnl.exe and the class driver call this image from now on, also when the last miniport has gone. */
+static VOID StayLoaded(VOID)
+{
+    PVOID Base = NULL;
+
+    if (RtlPcToFileHeader((PVOID)(ULONG_PTR)StayLoaded, &Base) != NULL)
+        LdrAddRefDll(LDR_ADDREF_DLL_PIN, Base);
+}
+
+VOID WineRedirectMiniport(PVOID CodeAddress)
+{
+    StayLoaded();
+    NoteMiniport(CodeAddress);
+    RedirectImage((PVOID)(ULONG_PTR)WineRedirectMiniport, LookupPort);
     RedirectImage(CodeAddress, LookupMiniport);
+}
+
+VOID WineRedirectClassDriver(PVOID CodeAddress)
+{
+    RedirectImage(CodeAddress, LookupDriver);
 }

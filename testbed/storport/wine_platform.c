@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* The port driver's platform functions for Wine, and the image's entry point. */
 #include "port.h"
+#include "resource_ioctl.h"
 #include "wine_ground.h"
 #include "wine_ntdll.h"
+#include "wine_resources.h"
 
 #define EXIT_VIOLATION ((NTSTATUS)0xE0575042)
 
@@ -22,9 +24,9 @@ BOOLEAN NTAPI StorPortDllMain(PVOID Instance, ULONG Reason, PVOID Reserved)
 VOID PortPlatformAttach(PDRIVER_OBJECT DriverObject, PVOID Callback)
 {
     UNREFERENCED_PARAMETER(DriverObject);
+    WineRedirectMiniport(Callback);
     if (InterlockedIncrement(&Attached) == 1)
         WineDpcStart();
-    WineRedirectImports(Callback);
 }
 
 VOID PortPlatformDetach(PDRIVER_OBJECT DriverObject)
@@ -152,4 +154,24 @@ NTSTATUS PortPlatformWriteUser(PIRP Irp, PVOID User, PVOID System, SIZE_T Length
     Status = NtWriteVirtualMemory(Process, User, System, Length, &Done);
     ZwClose(Process);
     return NT_SUCCESS(Status) ? Status : STATUS_ACCESS_VIOLATION; /* what probing the pages would raise */
+}
+
+VOID PortPlatformWatchStack(PDEVICE_OBJECT PhysicalDevice)
+{
+    if (PhysicalDevice->AttachedDevice != NULL)
+        WineRedirectClassDriver(
+            (PVOID)(ULONG_PTR)PhysicalDevice->AttachedDevice->DriverObject->MajorFunction[IRP_MJ_PNP]);
+}
+
+NTSTATUS PortPlatformControl(ULONG Code, PVOID Buffer, ULONG InLength, ULONG OutLength, ULONG_PTR *Information)
+{
+    *Information = 0;
+    switch (Code) {
+    case RESOURCE_IOCTL_REPORT:
+        return WineResourceReport(Buffer, OutLength, Information);
+    case RESOURCE_IOCTL_LEAK:
+        return WineResourceLeak(Buffer, InLength);
+    default:
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
 }

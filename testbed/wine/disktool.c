@@ -63,6 +63,9 @@ static void Help(FILE *Stream)
                 Command->Arguments, Command->Help);
     }
     fprintf(Stream, "  disktool list                                the disks that have announced themselves\n");
+    fprintf(Stream, "  disktool resources                           what the driver process owns, one kind a line\n");
+    fprintf(Stream, "  disktool leak KIND [TAG]                     let the drivers forget to give one back\n");
+    fprintf(Stream, "  disktool leak nothing                        give back what was forgotten\n");
     fprintf(Stream, "  disktool wait N SECONDS                      until the disk is there\n");
     fprintf(Stream, "  disktool wait-gone N SECONDS                 until it is not\n");
     fputs(OptionHelp, Stream);
@@ -402,6 +405,12 @@ int main(int Count, char **Word)
     }
     if (strcmp(Word[1], "list") == 0) {
         return CommandList() ? 0 : 1;
+    }
+    if (strcmp(Word[1], "resources") == 0) {
+        return CommandResources() ? 0 : 1;
+    }
+    if (strcmp(Word[1], "leak") == 0) {
+        return CommandLeak(&Words) ? 0 : 1;
     }
     if (strcmp(Word[1], "wait") == 0 || strcmp(Word[1], "wait-gone") == 0) {
         return CommandWait(strcmp(Word[1], "wait-gone") == 0, &Words) ? 0 : 1;

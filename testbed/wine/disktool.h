@@ -63,6 +63,9 @@ COMMAND_FUNCTION CommandInfo, CommandScsi, CommandIoctl;
 COMMAND_FUNCTION CommandRead, CommandWrite, CommandZero, CommandFlush, CommandHash, CommandHold;
 COMMAND_FUNCTION CommandRandom;
 bool CommandList(void);
+/* disktool_resources.c: the driver process, by the control codes of testbed/storport/resource_ioctl.h. */
+bool CommandResources(void);
+bool CommandLeak(const WORDS *Words);
 
 typedef struct {
     uint32_t State[8];

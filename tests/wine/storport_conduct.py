@@ -17,8 +17,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOOD = "none"
-RULES = ["LEAK_POOL", "LEAK_IRP", "LEAK_MDL", "LEAK_WORK_ITEM", "LEAK_WSK", "LEAK_DPC", "POOL_FREE", "CALLBACK_IRQL",
-         "SRB_AFTER", "COMPLETE_TWICE", "INIT_SIZE"]
+RULES = ["LEAK_POOL", "LEAK_IRP", "LEAK_MDL", "LEAK_WORK_ITEM", "LEAK_WSK", "LEAK_DPC", "LEAK_HANDLE",
+         "LEAK_DEVICE", "LEAK_THREAD", "POOL_FREE", "CALLBACK_IRQL", "SRB_AFTER", "COMPLETE_TWICE", "INIT_SIZE"]
 PLUG, UNPLUG, BUSY, DEFER = 1, 2, 5, 12
 UNDONE = 75  # of a case that a rule stopped, so that wine-env's own 70 can't be mistaken for it
 

@@ -186,6 +186,34 @@ static VOID NeverDue(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PV
     UNREFERENCED_PARAMETER(SystemArgument2);
 }
 
+static VOID NTAPI NeverEnds(PVOID Context)
+{
+    KeWaitForSingleObject(Context, Executive, KernelMode, FALSE, NULL);
+}
+
+/* Handles, device objects, threads. */
+static VOID LeaveObjects(const RAM *Ram)
+{
+    UNICODE_STRING Name =
+        RTL_CONSTANT_STRING(L"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\ramdisk\\Parameters");
+    OBJECT_ATTRIBUTES Attributes;
+    static KEVENT Never;
+    PDEVICE_OBJECT Device;
+    HANDLE Handle;
+
+    if (RamIsFaulty(Ram, "LEAK_HANDLE")) {
+        InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+        ZwOpenKey(&Handle, KEY_READ, &Attributes);
+    }
+    if (RamIsFaulty(Ram, "LEAK_DEVICE"))
+        IoCreateDevice(Ram->Fdo->DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &Device);
+    if (RamIsFaulty(Ram, "LEAK_THREAD")) {
+        KeInitializeEvent(&Never, NotificationEvent, FALSE);
+        if (NT_SUCCESS(PsCreateSystemThread(&Handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, NeverEnds, &Never)))
+            ZwClose(Handle);
+    }
+}
+
 /* Leaves something behind. */
 VOID RamFaultAtTheEnd(RAM *Ram)
 {
@@ -197,6 +225,7 @@ VOID RamFaultAtTheEnd(RAM *Ram)
     static KDPC Dpc;
     LARGE_INTEGER Due;
 
+    LeaveObjects(Ram);
     if (RamIsFaulty(Ram, "LEAK_IRP"))
         IoAllocateIrp(1, FALSE);
     if (RamIsFaulty(Ram, "LEAK_MDL"))

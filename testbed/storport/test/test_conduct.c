@@ -32,6 +32,9 @@ static const RULE_CASE Elsewhere[] = {
     {"LEAK_WORK_ITEM", "rule broken: work-item-leak"},
     {"LEAK_DPC", "rule broken: queued-at-unload"},
     {"LEAK_WSK", "rule broken: wsk-leak"},
+    {"LEAK_DEVICE", "rule broken: device-leak"},
+    {"LEAK_HANDLE", "rule broken: handle-leak"},
+    {"LEAK_THREAD", "rule broken: thread-at-unload"},
 };
 
 static char Report[65536];
