@@ -180,8 +180,9 @@ typedef struct _REQUEST {
     PVOID SystemAddress; /* of the data, or NULL */
     REQUEST_DONE *Done;  /* called by the completion DPC (or inline: Inline), owns the request then */
     BOOLEAN Inline;
-    BOOLEAN Internal; /* the port driver's own: not held back by pauses and locks */
-    BOOLEAN Scan;     /* a scan's: goes first, and a full unit doesn't keep it waiting */
+    BOOLEAN Internal;  /* the port driver's own: not held back by pauses and locks */
+    BOOLEAN Scan;      /* a scan's: goes first, and a full unit doesn't keep it waiting */
+    BOOLEAN Escalated; /* a reset that took too long; guarded by the adapter's Lock while outstanding */
     ULONG Attempts;
     ULONG BusyRetries;
     ULONGLONG Deadline; /* interrupt time, while outstanding */
@@ -222,6 +223,7 @@ typedef struct {
     BOOLEAN StopBeforeServiceIrps; /* ScsiStopAdapter comes before HwCompleteServiceIrp */
     ULONG FailMappingEvery;        /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
     volatile LONG MissBusChanges;  /* so many BusChangeDetected are ignored */
+    ULONG ResetTimeoutSeconds;     /* of the port driver's own reset SRBs; 0: PORT_RESET_TIMEOUT_S */
     ULONG QuarantineDepth;         /* SRBs kept back and watched; 0: as the platform likes */
 } PORT_OPTIONS;
 extern PORT_OPTIONS PortOptions;

@@ -16,7 +16,8 @@ static BOOLEAN InScope(const REQUEST *Request, const UNIT *Unit, SCOPE Scope)
            (Scope != SCOPE_UNIT || Other->Lun == Unit->Lun);
 }
 
-/* The SRB of a request in the scope of a reset that the miniport still holds, or NULL. Resets themselves apart. */
+/* The SRB of a request in the scope of a reset that the miniport still holds, or NULL. A reset that was given up
+ * counts, too. */
 static PVOID StillHeld(UNIT *Unit, SCOPE Scope)
 {
     ADAPTER *Adapter = Unit->Adapter;
@@ -30,7 +31,7 @@ static PVOID StillHeld(UNIT *Unit, SCOPE Scope)
         for (Entry = Adapter->Outstanding[i].Flink; Entry != &Adapter->Outstanding[i]; Entry = Entry->Flink) {
             const REQUEST *Request = CONTAINING_RECORD(Entry, REQUEST, OutstandingLink);
 
-            if (InScope(Request, Unit, Scope) && !Request->Internal)
+            if (InScope(Request, Unit, Scope) && (!Request->Internal || (Request->Escalated && Scope == SCOPE_BUS)))
                 Srb = Request->Srb;
         }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
@@ -70,22 +71,32 @@ static VOID ResetBus(UNIT *Unit)
 
 static VOID Reset(UNIT *Unit, ULONG Function);
 
+/* The reset failed or took too long: the next tier. */
+static VOID Escalate(UNIT *Unit, ULONG Function)
+{
+    if (Function == SRB_FUNCTION_RESET_LOGICAL_UNIT)
+        Reset(Unit, SRB_FUNCTION_RESET_DEVICE);
+    else
+        ResetBus(Unit);
+}
+
 static VOID ResetDone(REQUEST *Request)
 {
     UNIT *Unit = Request->Unit;
     const ULONG Function = Request->Fields.Function;
     const SCOPE Scope = Function == SRB_FUNCTION_RESET_LOGICAL_UNIT ? SCOPE_UNIT : SCOPE_TARGET;
-    const UCHAR Status = SRB_STATUS(Request->Fields.SrbStatus);
-    PVOID Srb = StillHeld(Unit, Scope);
 
-    PORT_REQUIRE(RESET_LEFT, Status != SRB_STATUS_SUCCESS || Srb == NULL,
-                 "function 0x%x succeeded and the SRB at %p isn't complete", (unsigned)Function, Srb);
-    if (Srb == NULL)
-        ResetEnded(Unit);
-    else if (Function == SRB_FUNCTION_RESET_LOGICAL_UNIT)
-        Reset(Unit, SRB_FUNCTION_RESET_DEVICE);
-    else
-        ResetBus(Unit);
+    if (!Request->Escalated) {
+        const BOOLEAN Done = SRB_STATUS(Request->Fields.SrbStatus) == SRB_STATUS_SUCCESS;
+        PVOID Srb = StillHeld(Unit, Scope);
+
+        PORT_REQUIRE(RESET_LEFT, !Done || Srb == NULL, "function 0x%x succeeded and the SRB at %p isn't complete",
+                     (unsigned)Function, Srb);
+        if (Done)
+            ResetEnded(Unit);
+        else
+            Escalate(Unit, Function);
+    }
     PortRequestFree(Request);
 }
 
@@ -100,10 +111,42 @@ static VOID Reset(UNIT *Unit, ULONG Function)
         return;
     }
     Request->Fields.Function = Function;
-    Request->Fields.TimeoutSeconds = PORT_RESET_TIMEOUT_S;
+    Request->Fields.TimeoutSeconds =
+        PortOptions.ResetTimeoutSeconds != 0 ? PortOptions.ResetTimeoutSeconds : PORT_RESET_TIMEOUT_S;
     Request->Internal = TRUE;
     Request->Done = ResetDone;
     PortQueueSubmit(Request);
+}
+
+static BOOLEAN IsReset(const REQUEST *Request)
+{
+    return Request->Fields.Function == SRB_FUNCTION_RESET_LOGICAL_UNIT ||
+           Request->Fields.Function == SRB_FUNCTION_RESET_DEVICE;
+}
+
+/* The unit of a reset that isn't answered in time, referenced, or NULL. Its late answer will change nothing. */
+static UNIT *TakeOverdueReset(ADAPTER *Adapter, ULONGLONG Now, ULONG *Function)
+{
+    UNIT *Unit = NULL;
+    LIST_ENTRY *Entry;
+    KIRQL Irql;
+    ULONG i;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    for (i = 0; i < PORT_HASH_SIZE; ++i)
+        for (Entry = Adapter->Outstanding[i].Flink; Entry != &Adapter->Outstanding[i]; Entry = Entry->Flink) {
+            REQUEST *Request = CONTAINING_RECORD(Entry, REQUEST, OutstandingLink);
+
+            if (Unit != NULL || !Request->Internal || !IsReset(Request) || Request->Escalated ||
+                Request->Deadline > Now)
+                continue;
+            Request->Escalated = TRUE;
+            *Function = Request->Fields.Function;
+            Unit = Request->Unit;
+            PortUnitReference(Unit);
+        }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Unit;
 }
 
 /* A unit with a request whose time is over, referenced and marked as resetting, or NULL. */
@@ -121,13 +164,13 @@ static UNIT *TakeOverdueUnit(ADAPTER *Adapter, ULONGLONG Now)
 
             if (Request->Deadline == 0 || Request->Deadline > Now)
                 continue;
-            if (Request->Internal) {
+            if (Request->Internal && !IsReset(Request)) {
                 KeReleaseSpinLock(&Adapter->Lock, Irql);
                 PortViolation(PORT_RULE_TIMEOUT_LEFT, "function 0x%x to %u:%u:%u isn't answered",
                               (unsigned)Request->Fields.Function, Request->Unit->Path, Request->Unit->Target,
                               Request->Unit->Lun);
             }
-            if (Request->Unit->Resetting)
+            if (Request->Internal || Request->Unit->Resetting)
                 continue;
             Unit = Request->Unit;
             Unit->Resetting = TRUE;
@@ -164,12 +207,19 @@ VOID PortTimeoutTick(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PV
 {
     ADAPTER *Adapter = DeferredContext;
     const ULONGLONG Now = PortPlatformTime();
+    ULONG Function;
     UNIT *Unit;
 
     UNREFERENCED_PARAMETER(Dpc);
     UNREFERENCED_PARAMETER(SystemArgument1);
     UNREFERENCED_PARAMETER(SystemArgument2);
     RunTimer(Adapter, Now);
+    while ((Unit = TakeOverdueReset(Adapter, Now, &Function)) != NULL) {
+        DbgPrint("storport: reset (function 0x%x) of %u:%u:%u isn't answered\n", (unsigned)Function,
+                 (unsigned)Unit->Path, (unsigned)Unit->Target, (unsigned)Unit->Lun);
+        Escalate(Unit, Function);
+        PortUnitDereference(Unit);
+    }
     while ((Unit = TakeOverdueUnit(Adapter, Now)) != NULL) {
         Reset(Unit, SRB_FUNCTION_RESET_LOGICAL_UNIT);
         PortUnitDereference(Unit);

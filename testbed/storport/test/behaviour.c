@@ -206,6 +206,8 @@ const BEHAVIOUR Behaviours[] = {
     {"reset of the unit", BehaviourLunReset, {0}},
     {"reset of the target", BehaviourTargetReset, {0}},
     {"reset of the bus", BehaviourBusReset, {0}},
+    {"reset without answer", BehaviourResetHangs, {.ResetTimeoutSeconds = 1}},
+    {"resets without answer", BehaviourResetsHang, {.ResetTimeoutSeconds = 1}},
     {"address", BehaviourAddress, {0}},
     {"properties", BehaviourProperties, {0}},
     {"pass-through", BehaviourPassThrough, {0}},

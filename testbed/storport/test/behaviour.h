@@ -23,6 +23,8 @@ void BehaviourPause(HOST *Host);
 void BehaviourLunReset(HOST *Host);
 void BehaviourTargetReset(HOST *Host);
 void BehaviourBusReset(HOST *Host);
+void BehaviourResetHangs(HOST *Host);
+void BehaviourResetsHang(HOST *Host);
 
 /* behaviour_ioctl.c */
 void BehaviourAddress(HOST *Host);

@@ -105,7 +105,7 @@ void BehaviourPause(HOST *Host)
     DiskClose(&Disk);
 }
 
-static RAM_STATE TimeOut(HOST *Host, unsigned FailingResets)
+static RAM_STATE TimeOut(HOST *Host, RAM_COMMAND_CODE How, unsigned Resets)
 {
     const unsigned Start = HostNow();
     IO Ios[2], After;
@@ -113,7 +113,7 @@ static RAM_STATE TimeOut(HOST *Host, unsigned FailingResets)
     DISK Disk;
 
     DiskOpen(Host, &Disk, 0);
-    HostCommand(Host, RAM_RESET_FAILS, 0, FailingResets);
+    HostCommand(Host, How, 0, Resets);
     HostCommand(Host, RAM_HOLD, 0, 2);
     IoReady(&Disk, &Ios[0], 1);
     IoReady(&Disk, &Ios[1], 60); /* of the same unit: goes with the reset */
@@ -128,21 +128,36 @@ static RAM_STATE TimeOut(HOST *Host, unsigned FailingResets)
 
 void BehaviourLunReset(HOST *Host)
 {
-    const RAM_STATE State = TimeOut(Host, 0);
+    const RAM_STATE State = TimeOut(Host, RAM_RESET_FAILS, 0);
 
     CHECK(State.LunResets == 1 && State.TargetResets == 0 && State.BusResets == 0);
 }
 
 void BehaviourTargetReset(HOST *Host)
 {
-    const RAM_STATE State = TimeOut(Host, 1);
+    const RAM_STATE State = TimeOut(Host, RAM_RESET_FAILS, 1);
 
     CHECK(State.LunResets == 1 && State.TargetResets == 1 && State.BusResets == 0);
 }
 
 void BehaviourBusReset(HOST *Host)
 {
-    const RAM_STATE State = TimeOut(Host, 2);
+    const RAM_STATE State = TimeOut(Host, RAM_RESET_FAILS, 2);
+
+    CHECK(State.LunResets == 1 && State.TargetResets == 1 && State.BusResets == 1);
+}
+
+/* A reset that isn't answered in time is as good as one that failed; its late answer does no harm. */
+void BehaviourResetHangs(HOST *Host)
+{
+    const RAM_STATE State = TimeOut(Host, RAM_RESET_HANGS, 1);
+
+    CHECK(State.LunResets == 1 && State.TargetResets == 1 && State.BusResets == 0);
+}
+
+void BehaviourResetsHang(HOST *Host)
+{
+    const RAM_STATE State = TimeOut(Host, RAM_RESET_HANGS, 2);
 
     CHECK(State.LunResets == 1 && State.TargetResets == 1 && State.BusResets == 1);
 }

@@ -242,9 +242,24 @@ VOID RamRelease(RAM *Ram, UCHAR Status)
     } while (Srb != NULL);
 }
 
+/* Answers the resets that were kept. */
+static VOID ReleaseResets(RAM *Ram)
+{
+    PVOID Srb;
+    KIRQL Irql;
+
+    do {
+        KeAcquireSpinLock(&Ram->Lock, &Irql);
+        Srb = Ram->HungCount == 0 ? NULL : Ram->HungResets[--Ram->HungCount];
+        KeReleaseSpinLock(&Ram->Lock, Irql);
+        if (Srb != NULL)
+            RamComplete(Ram, Srb, SRB_STATUS_SUCCESS, SCSISTAT_GOOD, 0);
+    } while (Srb != NULL);
+}
+
 static VOID Reset(RAM *Ram, PVOID Srb, unsigned *Counter)
 {
-    BOOLEAN Fails;
+    BOOLEAN Fails, Hangs;
     KIRQL Irql;
 
     RamCount(Ram, Counter);
@@ -252,13 +267,21 @@ static VOID Reset(RAM *Ram, PVOID Srb, unsigned *Counter)
     Fails = Ram->ResetFails != 0;
     if (Fails)
         --Ram->ResetFails;
+    Hangs = !Fails && Ram->ResetHangs != 0 && Ram->HungCount < RTL_NUMBER_OF(Ram->HungResets);
+    if (Hangs) {
+        --Ram->ResetHangs;
+        Ram->HungResets[Ram->HungCount++] = Srb;
+    }
     KeReleaseSpinLock(&Ram->Lock, Irql);
+    if (Hangs)
+        return;
     if (Fails) {
         RamComplete(Ram, Srb, SRB_STATUS_ERROR, SCSISTAT_GOOD, 0);
         return;
     }
     if (!RamIsFaulty(Ram, "RESET_LEFT") && !RamIsFaulty(Ram, "TIMEOUT_LEFT"))
         RamRelease(Ram, SRB_STATUS_BUS_RESET);
+    ReleaseResets(Ram);
     RamComplete(Ram, Srb, RamIsFaulty(Ram, "TIMEOUT_LEFT") ? SRB_STATUS_ERROR : SRB_STATUS_SUCCESS, SCSISTAT_GOOD, 0);
 }
 
@@ -329,6 +352,7 @@ BOOLEAN RamResetBus(PVOID DeviceExtension, ULONG PathId)
     RamCount(Ram, &Ram->State.BusResets);
     if (!RamIsFaulty(Ram, "TIMEOUT_LEFT"))
         RamRelease(Ram, SRB_STATUS_BUS_RESET);
+    ReleaseResets(Ram);
     return !RamIsFaulty(Ram, "TIMEOUT_LEFT");
 }
 

@@ -27,8 +27,9 @@ typedef enum {
     RAM_DEPTH,   /* StorPortSetDeviceQueueDepth(Target, Value); Result says whether it succeeded */
     RAM_PAUSE,   /* StorPortPauseDevice(Target, Value seconds) */
     RAM_RESUME,
-    RAM_DEFER,      /* complete requests for a medium by a DPC */
-    RAM_RESET_FAILS /* the next Value resets fail: 1 LUN, 2 LUN and target */
+    RAM_DEFER,       /* complete requests for a medium by a DPC */
+    RAM_RESET_FAILS, /* the next Value resets fail: 1 LUN, 2 LUN and target */
+    RAM_RESET_HANGS  /* the next Value reset SRBs are kept until a reset that works, or RAM_RELEASE */
 } RAM_COMMAND_CODE;
 
 typedef struct {

@@ -23,6 +23,9 @@ typedef struct {
     ULONG Full;
     ULONG Hold;
     ULONG ResetFails;
+    ULONG ResetHangs;
+    PVOID HungResets[2];
+    ULONG HungCount;
     BOOLEAN Defer;
     PVOID Held[RAM_HELD_MAX];
     PVOID Deferred[RAM_HELD_MAX];

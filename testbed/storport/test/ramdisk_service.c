@@ -119,6 +119,9 @@ static NTSTATUS Run(RAM *Ram, const RAM_COMMAND *Command)
     case RAM_RESET_FAILS:
         SetCounter(Ram, &Ram->ResetFails, Command->Value);
         return STATUS_SUCCESS;
+    case RAM_RESET_HANGS:
+        SetCounter(Ram, &Ram->ResetHangs, Command->Value);
+        return STATUS_SUCCESS;
     default:
         return STATUS_INVALID_PARAMETER;
     }
