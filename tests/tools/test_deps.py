@@ -107,7 +107,8 @@ class Deps(unittest.TestCase):
     def test_every_group_is_in_the_list(self):
         listed = subprocess.run([DEPS, "--list", "build", "run", "test"], capture_output=True, text=True, timeout=60,
                                 check=True).stdout.split()
-        for package in ("clang-19", "lld-19", "wine", "nbd-server", "nbdkit", "qemu-utils", "libcmocka-dev"):
+        for package in ("clang-19", "lld-19", "wine", "nbd-server", "nbdkit", "qemu-utils", "libnbd-bin",
+                        "libcmocka-dev"):
             self.assertIn(package, listed)
 
 
