@@ -104,6 +104,19 @@ static void IgnoresOtherInformation(void **State)
     BenchExpectLog(&Bench, "connected size 1048576 flags 0x0001 block 512 minimum 1 preferred 4096 maximum 33554432\n");
 }
 
+/* What follows bytes that are thrown away is not thrown away with them, though it comes in the same piece. */
+static void SkipsNoMoreThanItMust(void **State)
+{
+    static uint8_t Bytes[20 + 8200 + 32 + 20] = "\0\3\xE8\x89\4\x55\x65\xA9\0\0\0\7\0\0\0\3\0\0\x20\x08\x12\x34";
+
+    (void)State;
+    memcpy(Bytes + 20 + 8200, "\0\3\xE8\x89\4\x55\x65\xA9\0\0\0\7\0\0\0\3\0\0\0\x0C\0\0\0\0\0\0\0\x10\0\0\0\1", 32);
+    memcpy(Bytes + 20 + 8200 + 32, "\0\3\xE8\x89\4\x55\x65\xA9\0\0\0\7\0\0\0\1\0\0\0\0", 20);
+    StartGo();
+    BenchFeed(&Bench, Bytes, sizeof(Bytes));
+    BenchExpectLog(&Bench, "connected size 1048576 flags 0x0001 block 512 minimum 1 preferred 4096 maximum 33554432\n");
+}
+
 static void TakesRepeatedInformation(void **State)
 {
     (void)State;
@@ -461,6 +474,7 @@ static const struct CMUnitTest Tests[] = {cmocka_unit_test(ConnectsWithGo),
                                           cmocka_unit_test(AsksForTheLongestName),
                                           cmocka_unit_test(TakesInformationInAnyOrder),
                                           cmocka_unit_test(IgnoresOtherInformation),
+                                          cmocka_unit_test(SkipsNoMoreThanItMust),
                                           cmocka_unit_test(TakesRepeatedInformation),
                                           cmocka_unit_test(ForgetsFlagsThatCanNotBeUsed),
                                           cmocka_unit_test(RefusesStrangers),
