@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import shutil
+import struct
 import subprocess
 import tempfile
 import threading
@@ -21,7 +22,11 @@ INVALID_PARAMETER, BUSY, NO_SUCH_DEVICE, IO_DEVICE, INVALID_FUNCTION = 87, 170, 
 
 # SCSI
 READ_10, WRITE_10, READ_16, WRITE_16, READ_CAPACITY_16, SYNCHRONIZE = 0x28, 0x2A, 0x88, 0x8A, 0x9E, 0x35
+UNMAP, MODE_SENSE = 0x42, 0x1A
 CHECK_CONDITION, SRB_ERROR_WITH_SENSE = 0x02, 0x84
+
+# Control requests
+QUERY_PROPERTY, MANAGE_DATA_SET, NOT_FS_ALLOCATED = 0x2D1400, 0x2D9404, 0x80000000
 
 
 def run(*words, status=0, timeout=60, cwd=None):
@@ -298,6 +303,49 @@ class ClassDriver(unittest.TestCase):
         commands()
         self.refused(INVALID_FUNCTION, "scsi", "12 00 00 00 24 00", "in", 36)  # which has no pass-through here
         self.assertEqual(commands(), [])
+
+    # Control requests
+
+    def ioctl(self, code, data=b"", room=0):
+        """(Win32 error, the bytes returned)"""
+        error, _, *content = self.disk("ioctl", "%#x:%s:%d" % (code, data.hex(), room))[0].split()
+        return int(error), bytes.fromhex(content[0]) if content else b""
+
+    def trim(self, *extents):
+        body = b"".join(struct.pack("<qQ", *extent) for extent in extents)
+        return self.ioctl(MANAGE_DATA_SET, struct.pack("<7L4x", 28, 1, NOT_FS_ALLOCATED, 0, 0, 32, len(body)) + body)[0]
+
+    def test_trim_is_one_unmap(self):
+        self.plug()
+        commands()
+        self.script(UNMAP, 9, 1)
+        self.assertEqual(self.trim((512, 1024), (8192, 512)), 0)
+        (cdb, count, flags, _), = commands()
+        self.assertEqual(cdb.hex(), "42000000000000002800")  # a header and two descriptors, without ANCHOR
+        self.assertEqual((count, flags & 0xC0), (40, 0x80))  # data out
+
+    def test_failing_trim(self):
+        self.plug()
+        self.script(UNMAP, 9, SRB_ERROR_WITH_SENSE, CHECK_CONDITION, 7, 0x27, 0)
+        self.assertEqual(self.trim((0, 512)), WRITE_PROTECT)
+        self.script(UNMAP, 9, SRB_ERROR_WITH_SENSE, CHECK_CONDITION, 5, 0x20, 0)
+        self.assertEqual(self.trim((0, 512)), INVALID_FUNCTION)
+
+    def test_provisioning_without_block_limits(self):
+        # No page B0h: classpnp assumes blocks as unit and no limits.
+        self.plug()
+        error, content = self.ioctl(QUERY_PROPERTY, struct.pack("<LLL", 11, 0, 0), 64)
+        self.assertEqual((error, struct.unpack("<LLB7xQQLL", content)),
+                         (0, (40, 40, 0, 512, 0, 0xFFFFFFFF, 0xFFFFFFFF)))
+
+    def test_write_cache_that_refuses(self):
+        self.plug(16384, 512, 2 << 20, 513, "wce")
+        query = struct.pack("<LLL", 4, 0, 0)
+        self.script(SYNCHRONIZE, 9, SRB_ERROR_WITH_SENSE, CHECK_CONDITION, 5, 0x20, 0)
+        error, content = self.ioctl(QUERY_PROPERTY, query, 64)
+        self.assertEqual((error, struct.unpack("<LLLLLLBBBx", content)[2:]), (0, (2, 2, 2, 1, 0, 0, 0)))
+        self.script(MODE_SENSE, 9, SRB_ERROR_WITH_SENSE, CHECK_CONDITION, 5, 0x24, 0)
+        self.assertEqual(self.ioctl(QUERY_PROPERTY, query, 64), (IO_DEVICE, b""))
 
     # Departure
 
