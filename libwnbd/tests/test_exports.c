@@ -234,16 +234,23 @@ static const HOSTILE Hostiles[] = {
 };
 static const HOSTILE *HostileNow;
 
+/* Many at a time: tens of thousands of small sends would take longer than the library waits. */
 static void ServeHostile(SOCKET Client)
 {
+    static unsigned char Replies[1024][20 + 16];
+    unsigned char Reply[20 + 16] = {0x00, 0x03, 0xe8, 0x89, 0x04, 0x55, 0x65, 0xa9, 0, 0, 0, 3};
+    UINT32 ReplySize = 20 + HostileNow->Length, Batch = sizeof(Replies) / ReplySize;
     char Rest[16];
+    Put32(Reply + 12, HostileNow->Type);
+    Put32(Reply + 16, HostileNow->Announced);
+    memcpy(Reply + 20, HostileNow->Data, HostileNow->Length);
+    for (UINT32 Index = 0; Index < Batch; Index++) {
+        memcpy(&Replies[0][0] + (size_t)Index * ReplySize, Reply, ReplySize);
+    }
     if (Greet(Client)) {
-        for (UINT32 Time = 0; Time < HostileNow->Times; Time++) {
-            unsigned char Reply[20 + 16] = {0x00, 0x03, 0xe8, 0x89, 0x04, 0x55, 0x65, 0xa9, 0, 0, 0, 3};
-            Put32(Reply + 12, HostileNow->Type);
-            Put32(Reply + 16, HostileNow->Announced);
-            memcpy(Reply + 20, HostileNow->Data, HostileNow->Length);
-            SendBytes(Client, Reply, 20 + (int)HostileNow->Length);
+        for (UINT32 Left = HostileNow->Times, Count; Left != 0; Left -= Count) {
+            Count = Left < Batch ? Left : Batch;
+            SendBytes(Client, Replies, (int)(Count * ReplySize));
         }
         ReceiveBytes(Client, Rest, sizeof(Rest));
     }
