@@ -59,6 +59,19 @@ static void AdapterDisableInterface(ADAPTER *Adapter)
     RtlInitUnicodeString(&Adapter->InterfaceLink, NULL);
 }
 
+/*
+ * Once more for an extension that Storport has kept: after PnP has stopped the adapter, or in place of
+ * ScsiRestartAdapter at DISPATCH_LEVEL (WDK, HwFindAdapter). Nothing that it holds depends on what was stopped: disks
+ * and connections stay.
+ */
+static void AdapterFindAgain(ADAPTER *Adapter)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Leaving = FALSE;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
 ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Arguments,
                   PPORT_CONFIGURATION_INFORMATION Configuration, PBOOLEAN Again)
 {
@@ -71,8 +84,9 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
         return SP_RETURN_NOT_FOUND;
     }
     if (Adapter->Started) {
-        /* PnP has stopped the adapter, and Storport has kept its extension without freeing what it holds. */
-        AdapterFree(Adapter);
+        AdapterFindAgain(Adapter);
+        AdapterConfigure(Configuration);
+        return SP_RETURN_FOUND;
     }
     RtlZeroMemory(Adapter, sizeof(*Adapter));
     KeInitializeSpinLock(&Adapter->Lock);

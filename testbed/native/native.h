@@ -83,6 +83,10 @@ void NativeDriverMatch(NATIVE_DRIVER *Driver, const char *Id);
 NATIVE_DEVICE *NativeDeviceAdd(NATIVE_DRIVER *Driver, const char *HardwareId, NTSTATUS *Status);
 /* IRP_MN_START_DEVICE, then the children. */
 NTSTATUS NativeDeviceStart(NATIVE_DEVICE *Device);
+/* IRP_MN_STOP_DEVICE, as before a start with other resources. */
+NTSTATUS NativeDeviceStop(NATIVE_DEVICE *Device);
+/* IRP_MN_SET_POWER to the device's stack alone: D0 or D3. */
+NTSTATUS NativeDevicePower(NATIVE_DEVICE *Device, bool On);
 /* Asks (IRP_MN_QUERY_REMOVE_DEVICE), then removes children and device. */
 NTSTATUS NativeDeviceRemove(NATIVE_DEVICE *Device);
 /* The device is gone: IRP_MN_SURPRISE_REMOVAL, IRP_MN_REMOVE_DEVICE, children first. */

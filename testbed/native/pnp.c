@@ -9,7 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef enum { ACTION_START, ACTION_ENUMERATE, ACTION_REMOVE, ACTION_SURPRISE, ACTION_LAST_CLOSE } ACTION_KIND;
+typedef enum {
+    ACTION_START,
+    ACTION_STOP,
+    ACTION_POWER_DOWN,
+    ACTION_POWER_UP,
+    ACTION_ENUMERATE,
+    ACTION_REMOVE,
+    ACTION_SURPRISE,
+    ACTION_LAST_CLOSE
+} ACTION_KIND;
 
 typedef struct {
     LIST_ENTRY Link;
@@ -74,6 +83,13 @@ static NTSTATUS NodeStart(NATIVE_DEVICE *Node)
         NodeEnumerate(Node);
     }
     return Status;
+}
+
+/* For the sake of its resources: the device starts again soon, and its children have been told nothing. */
+static NTSTATUS NodeStop(NATIVE_DEVICE *Node)
+{
+    NTSTATUS Status = PnpSend(Node, IRP_MN_QUERY_STOP_DEVICE);
+    return NT_SUCCESS(Status) ? PnpSend(Node, IRP_MN_STOP_DEVICE) : Status;
 }
 
 static void NodeCheckInitialized(NATIVE_DEVICE *Node, const char *Who)
@@ -227,6 +243,15 @@ static void ActionRun(PNP_ACTION *Action)
     case ACTION_START:
         Action->Status = NodeStart(Action->Node);
         break;
+    case ACTION_STOP:
+        Action->Status = NodeStop(Action->Node);
+        break;
+    case ACTION_POWER_DOWN:
+        Action->Status = PnpSetPower(Action->Node, PowerDeviceD3);
+        break;
+    case ACTION_POWER_UP:
+        Action->Status = PnpSetPower(Action->Node, PowerDeviceD0);
+        break;
     case ACTION_ENUMERATE:
         NodeEnumerate(Action->Node);
         break;
@@ -369,6 +394,16 @@ NATIVE_DEVICE *NativeDeviceAdd(NATIVE_DRIVER *Driver, const char *HardwareId, NT
 NTSTATUS NativeDeviceStart(NATIVE_DEVICE *Device)
 {
     return ActionQueueAndWait(ACTION_START, Device);
+}
+
+NTSTATUS NativeDeviceStop(NATIVE_DEVICE *Device)
+{
+    return ActionQueueAndWait(ACTION_STOP, Device);
+}
+
+NTSTATUS NativeDevicePower(NATIVE_DEVICE *Device, bool On)
+{
+    return ActionQueueAndWait(On ? ACTION_POWER_UP : ACTION_POWER_DOWN, Device);
 }
 
 NTSTATUS NativeDeviceRemove(NATIVE_DEVICE *Device)

@@ -43,6 +43,7 @@ NATIVE_DRIVER *PnpDriverFor(NATIVE_DEVICE *Node);
 
 /* pnp_requests.c: PnP requests to a node's stack, from the PnP thread. */
 NTSTATUS PnpSend(NATIVE_DEVICE *Node, UCHAR Minor);
+NTSTATUS PnpSetPower(NATIVE_DEVICE *Node, DEVICE_POWER_STATE State);
 PDEVICE_RELATIONS PnpQueryRelations(NATIVE_DEVICE *Node);
 void PnpQueryIds(NATIVE_DEVICE *Node);
 void PnpQueryCapabilities(NATIVE_DEVICE *Node);

@@ -30,6 +30,14 @@ NTSTATUS PnpSend(NATIVE_DEVICE *Node, UCHAR Minor)
     return Status;
 }
 
+NTSTATUS PnpSetPower(NATIVE_DEVICE *Node, DEVICE_POWER_STATE State)
+{
+    IO_STACK_LOCATION Request = {.MajorFunction = IRP_MJ_POWER, .MinorFunction = IRP_MN_SET_POWER};
+    Request.Parameters.Power.Type = DevicePowerState;
+    Request.Parameters.Power.State.DeviceState = State;
+    return PnpRequest(Node, &Request, NULL);
+}
+
 PDEVICE_RELATIONS PnpQueryRelations(NATIVE_DEVICE *Node)
 {
     IO_STACK_LOCATION Request = {.MajorFunction = IRP_MJ_PNP, .MinorFunction = IRP_MN_QUERY_DEVICE_RELATIONS};

@@ -148,7 +148,7 @@ static VOID QueryControls(ADAPTER *Adapter)
         QueryControlTypes(Adapter, TRUE, ScsiUnitControlMax, Adapter->UnitControls);
 }
 
-static NTSTATUS FindAdapter(ADAPTER *Adapter)
+NTSTATUS PortAdapterFind(ADAPTER *Adapter)
 {
     PVIRTUAL_HW_FIND_ADAPTER HwFindAdapter = (PVIRTUAL_HW_FIND_ADAPTER)Adapter->Miniport->Init.HwFindAdapter;
     CHAR Arguments[1] = {0};
@@ -170,7 +170,7 @@ static NTSTATUS FindAdapter(ADAPTER *Adapter)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS Initialize(ADAPTER *Adapter)
+NTSTATUS PortAdapterInitialize(ADAPTER *Adapter)
 {
     PORT_CALL Call = PortCallEnter();
     BOOLEAN Done;
@@ -205,14 +205,14 @@ static VOID ProbeFunctions(ADAPTER *Adapter)
 
 NTSTATUS PortAdapterStart(ADAPTER *Adapter)
 {
-    NTSTATUS Status = FindAdapter(Adapter);
+    NTSTATUS Status = PortAdapterFind(Adapter);
 
     if (!NT_SUCCESS(Status)) {
         Adapter->State = ADAPTER_FAILED;
         return Status;
     }
     Adapter->State = ADAPTER_STOPPED;
-    Status = Initialize(Adapter);
+    Status = PortAdapterInitialize(Adapter);
     if (!NT_SUCCESS(Status))
         return Status;
     QueryControls(Adapter);

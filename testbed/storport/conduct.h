@@ -80,6 +80,7 @@
     X(SERVICE_CANCEL, "a service IRP is completed without a cancel routine left in it", "IoCompleteRequest")           \
     X(SERVICE_LEFT, "HwCompleteServiceIrp completes all service IRPs", "HW_COMPLETE_SERVICE_IRP")                      \
     X(STOP_REFUSED, "ScsiStopAdapter succeeds", "SCSI_ADAPTER_CONTROL_TYPE")                                           \
+    X(RESTART_REFUSED, "an adapter that was stopped starts again", "SCSI_ADAPTER_CONTROL_TYPE")                        \
     X(FORBIDDEN_CALL, "StorPortCompleteRequest and StorPortLogError aren't called",                                    \
       "rules StorPortCompleteRequest, StorPortDeprecated")                                                             \
     X(POOL_FREE, "memory is freed once, with the tag that it was allocated with", "ExFreePoolWithTag")                 \

@@ -58,8 +58,7 @@ static NTSTATUS DispatchPower(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
     if (Adapter == NULL)
         return PortIrpComplete(Irp, STATUS_SUCCESS, 0);
-    IoSkipCurrentIrpStackLocation(Irp);
-    return PoCallDriver(Adapter->Lower, Irp);
+    return PortAdapterPower(Adapter, Irp);
 }
 
 static NTSTATUS DispatchSystemControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)

@@ -84,6 +84,7 @@ typedef struct _ADAPTER {
     ULONG ServiceCalls;    /* of HwProcessServiceRequest, being executed */
     ULONGLONG PausedUntil; /* interrupt time; 0: not paused */
     ULONG BusyCount;       /* completions to wait for before starting more */
+    BOOLEAN Asleep;        /* the miniport gets nothing but what takes it there and back */
     BOOLEAN Draining;      /* no new requests: stop or removal */
     PHW_TIMER Timer;       /* RequestTimerCall */
     ULONGLONG TimerDue;
@@ -165,6 +166,8 @@ typedef struct {
     PVOID Sense;
     STOR_PNP_ACTION PnpAction;
     ULONG PnpFlags;
+    STOR_DEVICE_POWER_STATE PowerState;
+    STOR_POWER_ACTION PowerAction;
 } SRB_FIELDS;
 
 struct _REQUEST;
@@ -213,6 +216,12 @@ VOID PortAdapterFree(ADAPTER *Adapter);
 SCSI_ADAPTER_CONTROL_STATUS PortAdapterControl(ADAPTER *Adapter, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters);
 NTSTATUS PortAdapterPnp(ADAPTER *Adapter, PIRP Irp);
 DRIVER_ADD_DEVICE PortAdapterAdd;
+/* Fills the configuration anew: HwFindAdapter and what it must leave. */
+NTSTATUS PortAdapterFind(ADAPTER *Adapter);
+NTSTATUS PortAdapterInitialize(ADAPTER *Adapter);
+
+/* adapter_power.c */
+NTSTATUS PortAdapterPower(ADAPTER *Adapter, PIRP Irp);
 
 /* Sends the miniport an SRB that concerns the adapter itself, and waits. PASSIVE_LEVEL. */
 UCHAR PortAdapterSend(ADAPTER *Adapter, ULONG Function, STOR_PNP_ACTION Action);
@@ -221,6 +230,7 @@ UCHAR PortAdapterSend(ADAPTER *Adapter, ULONG Function, STOR_PNP_ACTION Action);
 typedef struct {
     BOOLEAN StartIoAtDispatch;     /* HwStartIo runs at DISPATCH_LEVEL */
     BOOLEAN StopBeforeServiceIrps; /* ScsiStopAdapter comes before HwCompleteServiceIrp */
+    BOOLEAN FindToRestart;         /* HwFindAdapter at DISPATCH_LEVEL takes the place of ScsiRestartAdapter */
     ULONG FailMappingEvery;        /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
     volatile LONG MissBusChanges;  /* so many BusChangeDetected are ignored */
     ULONG ResetTimeoutSeconds;     /* of the port driver's own reset SRBs; 0: PORT_RESET_TIMEOUT_S */

@@ -31,7 +31,7 @@ static BOOLEAN MayStart(const UNIT *Unit, ULONGLONG Now)
     const ADAPTER *Adapter = Unit->Adapter;
 
     if (IsListEmpty(&Unit->Queue) || Unit->Resetting || Unit->PausedUntil > Now || Adapter->PausedUntil > Now ||
-        Adapter->BusyCount != 0 || Adapter->OutstandingCount >= Adapter->Config.MaxNumberOfIO)
+        Adapter->Asleep || Adapter->BusyCount != 0 || Adapter->OutstandingCount >= Adapter->Config.MaxNumberOfIO)
         return FALSE;
     if (CONTAINING_RECORD(Unit->Queue.Flink, REQUEST, Link)->Scan)
         return TRUE;

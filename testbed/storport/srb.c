@@ -45,6 +45,11 @@ static VOID ReadClassic(const SCSI_REQUEST_BLOCK *Srb, SRB_FIELDS *Fields)
         Fields->PnpFlags = ((const SCSI_PNP_REQUEST_BLOCK *)Srb)->SrbPnPFlags;
         return;
     }
+    if (Srb->Function == SRB_FUNCTION_POWER) {
+        Fields->PowerState = ((const SCSI_POWER_REQUEST_BLOCK *)Srb)->DevicePowerState;
+        Fields->PowerAction = ((const SCSI_POWER_REQUEST_BLOCK *)Srb)->PowerAction;
+        return;
+    }
     Fields->ScsiStatus = Srb->ScsiStatus;
     Fields->QueueAction = Srb->QueueAction;
     Fields->SenseLength = Srb->SenseInfoBufferLength;
@@ -108,7 +113,7 @@ VOID PortSrbWriteResult(PVOID Srb, const SRB_FIELDS *Fields)
 
         Classic->SrbStatus = Fields->SrbStatus;
         Classic->DataTransferLength = Fields->DataLength;
-        if (Classic->Function != SRB_FUNCTION_PNP) {
+        if (Classic->Function != SRB_FUNCTION_PNP && Classic->Function != SRB_FUNCTION_POWER) {
             Classic->ScsiStatus = Fields->ScsiStatus;
             Classic->SenseInfoBufferLength = Fields->SenseLength;
         }
@@ -123,6 +128,10 @@ ULONG PortSrbLength(UCHAR SrbType, const SRB_FIELDS *Fields)
         return EXTENDED_DATA_OFFSET + (ULONG)sizeof(SRBEX_DATA_SCSI_CDB16);
     if (Fields->Function == SRB_FUNCTION_PNP)
         return EXTENDED_DATA_OFFSET + (ULONG)sizeof(SRBEX_DATA_PNP);
+    if (Fields->Function == SRB_FUNCTION_POWER)
+        return EXTENDED_DATA_OFFSET + (ULONG)sizeof(SRBEX_DATA_POWER);
+    if (Fields->Function == SRB_FUNCTION_WMI)
+        return EXTENDED_DATA_OFFSET + (ULONG)sizeof(SRBEX_DATA_WMI);
     return EXTENDED_DATA_OFFSET;
 }
 
@@ -143,6 +152,15 @@ static VOID BuildClassic(const SRB_FIELDS *Fields, PVOID Sense, PVOID Extension,
     if (Fields->Function == SRB_FUNCTION_PNP) {
         ((SCSI_PNP_REQUEST_BLOCK *)Srb)->PnPAction = Fields->PnpAction;
         ((SCSI_PNP_REQUEST_BLOCK *)Srb)->SrbPnPFlags = Fields->PnpFlags;
+        return;
+    }
+    if (Fields->Function == SRB_FUNCTION_POWER) {
+        ((SCSI_POWER_REQUEST_BLOCK *)Srb)->DevicePowerState = Fields->PowerState;
+        ((SCSI_POWER_REQUEST_BLOCK *)Srb)->PowerAction = Fields->PowerAction;
+        return;
+    }
+    if (Fields->Function == SRB_FUNCTION_WMI) {
+        ((SCSI_WMI_REQUEST_BLOCK *)Srb)->DataPath = FOREIGN_POINTER;
         return;
     }
     Srb->QueueTag = SP_UNTAGGED;
@@ -199,6 +217,19 @@ static VOID BuildExtended(const SRB_FIELDS *Fields, PVOID Sense, PVOID Extension
         Pnp->Length = SRBEX_DATA_PNP_LENGTH;
         Pnp->PnPAction = Fields->PnpAction;
         Pnp->SrbPnPFlags = Fields->PnpFlags;
+    } else if (Fields->Function == SRB_FUNCTION_POWER) {
+        SRBEX_DATA_POWER *Power = (SRBEX_DATA_POWER *)Data;
+
+        Power->Type = SrbExDataTypePower;
+        Power->Length = sizeof(*Power) - offsetof(SRBEX_DATA_POWER, SrbPowerFlags);
+        Power->DevicePowerState = Fields->PowerState;
+        Power->PowerAction = Fields->PowerAction;
+    } else if (Fields->Function == SRB_FUNCTION_WMI) {
+        SRBEX_DATA_WMI *Wmi = (SRBEX_DATA_WMI *)Data;
+
+        Wmi->Type = SrbExDataTypeWmi;
+        Wmi->Length = sizeof(*Wmi) - offsetof(SRBEX_DATA_WMI, WMISubFunction);
+        Wmi->DataPath = FOREIGN_POINTER;
     } else {
         return;
     }

@@ -72,6 +72,8 @@ static SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID DeviceExtension, SCSI_AD
         List->SupportedTypeList[ScsiRestartAdapter] = TRUE;
         RamFaultInControlTypes(List);
     }
+    if (ControlType == ScsiRestartAdapter && RamIsFaulty(DeviceExtension, "RESTART_REFUSED"))
+        return ScsiAdapterControlUnsuccessful;
     return ControlType == ScsiStopAdapter && RamIsFaulty(DeviceExtension, "STOP_REFUSED")
                ? ScsiAdapterControlUnsuccessful
                : ScsiAdapterControlSuccess;

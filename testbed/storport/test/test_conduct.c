@@ -81,6 +81,7 @@ static void Steps(const char *Fault)
     HostCommand(&Host, RAM_UNPLUG, 1, 0);
     CHECK(NativeChildWait(Host.Adapter, 1, 10000));
     HostSleep(200);
+    CHECK(NT_SUCCESS(NativeDevicePower(Host.Adapter, false)) && NT_SUCCESS(NativeDevicePower(Host.Adapter, true)));
     DiskClose(&Disk);
     Pended = NativeIoctlBegin(Host.File, RAM_IOCTL, &Pend, sizeof(Pend), NULL, 0);
     NativeDeviceSurpriseRemove(Host.Adapter);

@@ -204,6 +204,20 @@ typedef enum _DEVICE_USAGE_NOTIFICATION_TYPE {
     DeviceUsageTypeDumpFile
 } DEVICE_USAGE_NOTIFICATION_TYPE;
 
+typedef enum _POWER_STATE_TYPE { SystemPowerState, DevicePowerState } POWER_STATE_TYPE;
+typedef enum _DEVICE_POWER_STATE {
+    PowerDeviceUnspecified,
+    PowerDeviceD0,
+    PowerDeviceD1,
+    PowerDeviceD2,
+    PowerDeviceD3,
+    PowerDeviceMaximum
+} DEVICE_POWER_STATE;
+typedef union _POWER_STATE {
+    ULONG SystemState;
+    DEVICE_POWER_STATE DeviceState;
+} POWER_STATE;
+
 typedef struct _IO_STACK_LOCATION {
     UCHAR MajorFunction;
     UCHAR MinorFunction;
@@ -248,6 +262,12 @@ typedef struct _IO_STACK_LOCATION {
             PVOID AllocatedResources;
             PVOID AllocatedResourcesTranslated;
         } StartDevice;
+        struct {
+            ULONG SystemContext;
+            POWER_STATE_TYPE Type;
+            POWER_STATE State;
+            ULONG ShutdownType;
+        } Power;
         struct {
             BOOLEAN InPath;
             BOOLEAN Reserved[3];

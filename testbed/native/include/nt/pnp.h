@@ -50,14 +50,6 @@ typedef enum _SYSTEM_POWER_STATE {
     PowerSystemShutdown,
     PowerSystemMaximum
 } SYSTEM_POWER_STATE;
-typedef enum _DEVICE_POWER_STATE {
-    PowerDeviceUnspecified,
-    PowerDeviceD0,
-    PowerDeviceD1,
-    PowerDeviceD2,
-    PowerDeviceD3,
-    PowerDeviceMaximum
-} DEVICE_POWER_STATE;
 typedef enum {
     PowerActionNone,
     PowerActionReserved,
