@@ -99,8 +99,9 @@ static VERDICT JudgeSense(const SENSE *Sense)
         return JudgeIllegalRequest(Sense);
     case 0x6:
         return JudgeUnitAttention(Sense);
-    case 0x7: /* data protect */
-        return Final(STATUS_MEDIA_WRITE_PROTECTED);
+    case 0x7:                                                                           /* data protect */
+        return Final(Sense->Code == 0x27 && Sense->Qualifier == 0x07 ? STATUS_DISK_FULL /* thin, out of space */
+                                                                     : STATUS_MEDIA_WRITE_PROTECTED);
     case 0x8: /* blank check */
         return Final(STATUS_NO_DATA_DETECTED);
     case 0xB: /* aborted command */

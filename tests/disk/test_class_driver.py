@@ -19,7 +19,7 @@ PREFIX = pathlib.Path(os.environ["WINEPREFIX"])
 SECONDS = 60  # for PnP to do what was asked for; a loaded machine takes its time
 
 # Win32 errors
-CRC, SECTOR_NOT_FOUND, WRITE_PROTECT, DEV_NOT_EXIST = 23, 27, 19, 55
+CRC, SECTOR_NOT_FOUND, WRITE_PROTECT, DEV_NOT_EXIST, DISK_FULL = 23, 27, 19, 55, 112
 INVALID_PARAMETER, BUSY, NO_SUCH_DEVICE, IO_DEVICE, INVALID_FUNCTION = 87, 170, 433, 1117, 1
 
 # SCSI
@@ -258,6 +258,8 @@ class ClassDriver(unittest.TestCase):
         for error, *answer in ((CRC, SRB_ERROR_WITH_SENSE, 2, 3, 0x11, 0),          # medium error
                                (INVALID_FUNCTION, SRB_ERROR_WITH_SENSE, 2, 5, 0x20, 0),  # illegal request
                                (SECTOR_NOT_FOUND, SRB_ERROR_WITH_SENSE, 2, 5, 0x21, 0),
+                               (WRITE_PROTECT, SRB_ERROR_WITH_SENSE, 2, 7, 0x27, 0),
+                               (DISK_FULL, SRB_ERROR_WITH_SENSE, 2, 7, 0x27, 7),  # space allocation failed
                                (NO_SUCH_DEVICE, 0x08),  # no device
                                (NO_SUCH_DEVICE, 0x20),  # invalid LUN
                                (IO_DEVICE, 0x12)):      # data overrun
