@@ -382,7 +382,11 @@ static int RunOnDisk(int Count, char **Word)
         Complain("--request: 1 byte to 1G, not %llu", (unsigned long long)RequestBytes);
         return 2;
     }
-    if (Number > 9999 || !DiskOpen((unsigned)Number, Command->Access, &Disk)) {
+    if (Number > 9999) {
+        Complain("disk number: 0 to 9999, not %llu", (unsigned long long)Number);
+        return 2;
+    }
+    if (!DiskOpen((unsigned)Number, Command->Access, &Disk)) {
         return 1;
     }
     Disk.RequestBytes = (uint32_t)RequestBytes;
