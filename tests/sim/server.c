@@ -86,6 +86,40 @@ void ServerStart(SERVER *Server, const char *const *Arguments)
     }
 }
 
+static bool ServerListens(uint16_t Port)
+{
+    struct sockaddr_in Address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(Port)};
+    int Socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool Listens = Socket >= 0 && connect(Socket, (struct sockaddr *)&Address, sizeof(Address)) == 0;
+    close(Socket);
+    return Listens;
+}
+
+void ServerStartLine(SERVER *Server, const char *Line, const char *Folder)
+{
+    char Port[8];
+    Server->Port = ServerFreePort();
+    Server->PidFile[0] = '\0';
+    snprintf(Port, sizeof(Port), "%u", Server->Port);
+    Server->Pid = fork();
+    if (Server->Pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (chdir(Folder) == 0 && setenv("PORT", Port, 1) == 0) {
+            execl("/bin/sh", "sh", "-c", Line, (char *)NULL);
+        }
+        ServerFail("cannot run the shell");
+    }
+    for (int Tries = 0; !ServerListens(Server->Port); Tries++) {
+        struct timespec Pause = {.tv_nsec = 10 * 1000 * 1000};
+        if (Tries == 3000 || waitpid(Server->Pid, NULL, WNOHANG) != 0) {
+            fprintf(stderr, "the server does not listen: %s\n", Line);
+            exit(1);
+        }
+        nanosleep(&Pause, NULL);
+    }
+}
+
 static void ServerSignal(const SERVER *Server, int Signal)
 {
     if (kill(Server->Pid, Signal) != 0) {
@@ -113,7 +147,9 @@ static void ServerEnd(SERVER *Server, int Signal)
     if (Server->Pid > 0) {
         kill(Server->Pid, Signal);
         waitpid(Server->Pid, NULL, 0);
-        unlink(Server->PidFile);
+        if (Server->PidFile[0] != '\0') {
+            unlink(Server->PidFile);
+        }
         Server->Pid = 0;
     }
 }

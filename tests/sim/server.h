@@ -17,6 +17,8 @@ typedef struct {
  * ends the list) and waits until it listens. Stops the test if it can't.
  */
 void ServerStart(SERVER *Server, const char *const *Arguments);
+/* Starts the server that this line of the shell ends in (exec), in Folder, and waits until $PORT takes connections. */
+void ServerStartLine(SERVER *Server, const char *Line, const char *Folder);
 /* Stops it where it stands, and lets it go on. */
 void ServerPause(const SERVER *Server);
 void ServerResume(const SERVER *Server);

@@ -146,8 +146,8 @@ READ_ONLY_MADE = "properties identity write_protected contents"
 PLAIN = {"flush": "true", "fua": "true", "trim": "true"}
 
 ROWS = (
-    Row("nbd_server_plain", "nbd-server", "flush, fua, trim", "flush fua trim", FULL_FILE + " listed unknown_name",
-        settings=PLAIN),
+    Row("nbd_server_plain", "nbd-server", "flush, fua, trim", "flush fua trim",
+        FULL_FILE + " freeing listed unknown_name", settings=PLAIN),
     Row("nbd_server_bare", "nbd-server", "none set", "",
         "properties identity reading writing no_unmap traffic contents image_file", settings={}),
     Row("nbd_server_flush_only", "nbd-server", "flush", "flush fua", NO_TRIM + " image_file",
@@ -168,7 +168,8 @@ ROWS = (
     Row("nbdkit_memory", "nbdkit", "memory", "flush fua trim", FULL, words="memory 4M"),
     Row("nbdkit_memory_malloc", "nbdkit", "memory allocator=malloc", "flush fua trim", FULL,
         words="memory 4M allocator=malloc"),
-    Row("nbdkit_file", "nbdkit", "file", "flush fua trim", FULL_FILE, words="file IMAGE"),
+    Row("nbdkit_file", "nbdkit", "file", "flush fua trim", FULL_FILE + " freeing",
+        words="file IMAGE"),
     Row("nbdkit_file_readonly", "nbdkit", "-r file", "flush fua read-only", READ_ONLY, words="-r file IMAGE"),
     Row("nbdkit_sparse_random", "nbdkit", "sparse-random", "flush fua trim",
         "properties identity writes_compared contents", words="sparse-random 4M seed=1"),

@@ -14,7 +14,7 @@ from bed import MIB, sha256
 import peers  # in the folder that bed has added to the path
 from peers import SIZE
 
-ERROR_WRITE_PROTECT, ERROR_CRC = "error 19:", "error 23:"
+ERROR_WRITE_PROTECT, ERROR_CRC, ERROR_DISK_FULL = "error 19:", "error 23:", "error 112:"
 FLAGS = {"flush": "FlushSupported", "fua": "FUASupported", "trim": "UnmapSupported", "read-only": "ReadOnly"}
 PEER_FLAGS = {"flush": "can_flush", "fua": "can_fua", "trim": "can_trim", "read-only": "is_read_only"}
 SENSE = "70 00 %s( [0-9a-f]{2}){9} %s"  # key; code and qualifier
@@ -115,6 +115,16 @@ class Rows(bed.Case):
         # What it reads as is the server's choice, but the same for everybody.
         self.model[UNMAP_OFFSET:end] = self.read(self.number, UNMAP_OFFSET, UNMAP_BYTES)
         self.assertEqual(self.digest(self.number), sha256(self.model))
+
+    def freeing(self):
+        """UNMAP gives the image's space back to the file system."""
+        self.write(self.number, UNMAP_OFFSET, random.Random(8).randbytes(UNMAP_BYTES))
+        self.disktool(self.number, "flush")
+        before = self.content.stat().st_blocks * 512
+        self.unmap_command()
+        self.disktool(self.number, "flush")
+        after = self.content.stat().st_blocks * 512
+        self.assertLessEqual(after, before - UNMAP_BYTES)
 
     def no_unmap(self):
         refused = self.unmap_command(status=1)
@@ -244,7 +254,7 @@ class Rows(bed.Case):
         self.failing(lambda status: self.disktool(self.number, "write", 0, source, status=status), error)
 
     def failing_writes_full(self):
-        self.failing_writes(ERROR_WRITE_PROTECT)
+        self.failing_writes(ERROR_DISK_FULL)
 
     def fua_requests(self):
         """The server's log of a write with FUA and nothing else."""
