@@ -56,6 +56,12 @@ def failure(text):
     return parts[0], int(parts[1], 0), int(parts[2]) if len(parts) == 3 else 1
 
 
+def pause(text):
+    """OFFSET:BYTES"""
+    offset, _, count = text.partition(":")
+    return number(offset), int(count)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     add = parser.add_argument
@@ -103,6 +109,8 @@ def parse_arguments():
     add("--bad-magic", type=number, metavar="K", help="wrong magic in the K-th reply")
     add("--bad-cookie", type=number, metavar="K", help="a cookie that nobody sent in the K-th reply")
     add("--old-cookie", type=number, metavar="K", help="answer the (K-1)-th request once more in the K-th reply")
+    add("--pause-in", type=pause, metavar="OFFSET:BYTES",
+        help="stand still after BYTES of the reply to the first read at OFFSET, until SIGUSR1")
     add("--short-read", type=number, metavar="K", help="half the data in the K-th reply, then close")
 
     group = parser.add_argument_group("running")
@@ -212,6 +220,7 @@ class Connection(threading.Thread):
         self.due = threading.Condition()
         self.in_flight = 0
         self.cookies = []
+        self.pause_in = None  # the reply in which it stands still, once
         self.ended = False
 
     def log(self, text):
@@ -390,6 +399,8 @@ class Connection(threading.Thread):
         if name == "disc":
             return False
         error, data = self.perform(name, offset, length, payload)
+        if name == "read" and self.arguments.pause_in and self.arguments.pause_in[0] == offset and not self.pause_in:
+            self.pause_in = len(self.cookies) + 1
         self.queue_reply(error, cookie, data)
         if self.arguments.kill_after is not None and counts["requests"] >= self.arguments.kill_after:
             self.server.finish(0)
@@ -451,7 +462,15 @@ class Connection(threading.Thread):
         try:
             while (reply := self.next_reply()) is not None:
                 self.step("reply")
-                self.send(reply[2])
+                if reply[1] == self.pause_in:
+                    count = self.arguments.pause_in[1]
+                    self.send(reply[2][:count])
+                    self.server.going.clear()
+                    self.log("stands still")
+                    self.server.going.wait()
+                    self.send(reply[2][count:])
+                else:
+                    self.send(reply[2])
                 self.server.counts["replies"] += 1
                 if reply[3]:
                     self.log("closes after half a reply")
