@@ -221,7 +221,7 @@ static void RunPeer(const char *Name, const char *Line, uint64_t Seed, const cha
 /* nbd-server puts itself into a session of its own, which ends when what holds the pipe does. */
 #define DAEMON                                                                                                         \
     "nbd-server -C config -p $PWD/pid; until [ -s pid ]; do sleep 0.01; done; mkfifo hold; export GROUP=$(cat pid); "  \
-    "setsid -f sh -c 'cat hold; kill -9 -- -$GROUP' >/dev/null 2>&1; exec sleep infinity >hold"
+    "setsid -f sh -c 'cat hold; kill -9 -$GROUP' >/dev/null 2>&1; exec sleep infinity >hold"
 
 int main(int Count, char **Arguments)
 {

@@ -127,7 +127,7 @@ class NbdServer(Server):
         """A process of its own, no child of this one, kills the server when this process is gone."""
         self.group = group
         self.watchdog = subprocess.Popen(
-            ["setsid", "-f", "sh", "-c", 'cat; kill -9 -- "-$1"', "sh", str(group)], stdin=subprocess.PIPE,
+            ["setsid", "-f", "sh", "-c", 'cat; kill -9 "-$1"', "sh", str(group)], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self):

@@ -231,7 +231,13 @@ class Many(Endurance):
             self.assertEqual(done.status, 0, str(done))
         self.assertEqual(self.mapped(), {})
         server.export = "disk-0"
-        self.settle(server, before)
+        self.settle(server, before, self.none_for_each_disk)
+
+    @staticmethod
+    def none_for_each_disk(difference):
+        """Wine's process opens a handle of its own for a thread or two; what the disks leave comes once for each."""
+        return all(kind == "process-handle" and abs(after[0] - before[0]) < DISKS // 4
+                   for (kind, _), (before, after) in difference.items())
 
     def use(self, images, numbers):
         """Each disk has its own image's data, before and after all of them were written at the same time."""
