@@ -203,15 +203,36 @@ static VOID ProbeFunctions(ADAPTER *Adapter)
     }
 }
 
+/* Requests look at the state from any thread. */
+static VOID MoveTo(ADAPTER *Adapter, ADAPTER_STATE State)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->State = State;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+BOOLEAN PortAdapterIsStarted(ADAPTER *Adapter)
+{
+    BOOLEAN Started;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Started = Adapter->State == ADAPTER_STARTED;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Started;
+}
+
 NTSTATUS PortAdapterStart(ADAPTER *Adapter)
 {
     NTSTATUS Status = PortAdapterFind(Adapter);
 
     if (!NT_SUCCESS(Status)) {
-        Adapter->State = ADAPTER_FAILED;
+        MoveTo(Adapter, ADAPTER_FAILED);
         return Status;
     }
-    Adapter->State = ADAPTER_STOPPED;
+    MoveTo(Adapter, ADAPTER_STOPPED);
     Status = PortAdapterInitialize(Adapter);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -225,7 +246,7 @@ NTSTATUS PortAdapterStart(ADAPTER *Adapter)
         PortAdapterStop(Adapter, StorStopDevice);
         return Status;
     }
-    Adapter->State = ADAPTER_STARTED;
+    MoveTo(Adapter, ADAPTER_STARTED);
     PortScanRequest(Adapter);
     return STATUS_SUCCESS;
 }
@@ -309,7 +330,7 @@ VOID PortAdapterStop(ADAPTER *Adapter, STOR_PNP_ACTION Action)
         CompleteServiceIrps(Adapter);
     PortPlatformStopTimer(&Adapter->TickTimer);
     PortPlatformFlushDpcs();
-    Adapter->State = ADAPTER_STOPPED;
+    MoveTo(Adapter, ADAPTER_STOPPED);
 }
 
 /* The last unit objects go with the adapter: PnP has removed their device stacks before. */
@@ -356,5 +377,5 @@ VOID PortAdapterFree(ADAPTER *Adapter)
     InterlockedDecrement(&Adapter->Miniport->AdapterCount);
     Head->Signature = 0;
     ExFreePoolWithTag(Head, PORT_TAG);
-    Adapter->State = ADAPTER_REMOVED;
+    MoveTo(Adapter, ADAPTER_REMOVED);
 }

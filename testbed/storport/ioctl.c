@@ -120,7 +120,7 @@ NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
 {
     const ULONG Code = IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode;
 
-    if (Adapter->State != ADAPTER_STARTED)
+    if (!PortAdapterIsStarted(Adapter))
         return PortIrpComplete(Irp, STATUS_DEVICE_NOT_READY, 0);
     switch (Code) {
     case IOCTL_MINIPORT_PROCESS_SERVICE_IRP:

@@ -212,6 +212,8 @@ ADAPTER *PortAdapterFromExtension(PVOID HwDeviceExtension);
 NTSTATUS PortAdapterStart(ADAPTER *Adapter);
 /* Action: StorStopDevice, StorRemoveDevice or StorSurpriseRemoval. PASSIVE_LEVEL. */
 VOID PortAdapterStop(ADAPTER *Adapter, STOR_PNP_ACTION Action);
+/* Any thread, <= DISPATCH_LEVEL. */
+BOOLEAN PortAdapterIsStarted(ADAPTER *Adapter);
 VOID PortAdapterFree(ADAPTER *Adapter);
 SCSI_ADAPTER_CONTROL_STATUS PortAdapterControl(ADAPTER *Adapter, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters);
 NTSTATUS PortAdapterPnp(ADAPTER *Adapter, PIRP Irp);

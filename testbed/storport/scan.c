@@ -354,7 +354,7 @@ VOID PortScanWake(ADAPTER *Adapter)
 
 VOID PortScanRequest(ADAPTER *Adapter)
 {
-    if (Adapter->State != ADAPTER_STARTED)
+    if (!PortAdapterIsStarted(Adapter))
         return;
     InterlockedExchange(&Adapter->ScanWanted, TRUE);
     PortScanWake(Adapter);

@@ -74,7 +74,10 @@ ULONG PortServiceComplete(ADAPTER *Adapter, PIRP Irp)
     PORT_REQUIRE(SERVICE_STATUS, Irp->IoStatus.Status != STATUS_PENDING, "the IRP at %p", (PVOID)Irp);
     PORT_REQUIRE(SERVICE_STATUS, Irp->IoStatus.Information <= OutputLength, "%u bytes of output in a buffer of %u",
                  (unsigned)Irp->IoStatus.Information, (unsigned)OutputLength);
-    PORT_REQUIRE(SERVICE_CANCEL, Irp->CancelRoutine == NULL, "the IRP at %p", (PVOID)Irp);
+    /* Whoever cancels the request may be at it. */
+    PORT_REQUIRE(SERVICE_CANCEL,
+                 InterlockedCompareExchangePointer((PVOID volatile *)&Irp->CancelRoutine, NULL, NULL) == NULL,
+                 "the IRP at %p", (PVOID)Irp);
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
     return STOR_STATUS_SUCCESS;
 }
