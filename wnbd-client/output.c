@@ -127,9 +127,17 @@ uint32_t OutputStatus(void)
     return (uint32_t)InterlockedCompareExchange(&FirstFailure, 0, 0);
 }
 
+/* Ends a line, or turns the direction of writing: what follows would be shown as something else. */
+static bool TurnsText(uint32_t Code)
+{
+    return Code == 0x061C || Code == 0x200E || Code == 0x200F || (Code >= 0x2028 && Code <= 0x202E) ||
+           (Code >= 0x2066 && Code <= 0x2069);
+}
+
 /*
  * Returns the length in bytes of the UTF-8 character at Text, of which Available bytes exist; 0 if it is malformed
- * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF) or a control character (C0, DEL, C1).
+ * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), a control character (C0, DEL, C1) or one that
+ * TurnsText.
  */
 static size_t CharacterLength(const unsigned char *Text, size_t Available)
 {
@@ -150,7 +158,7 @@ static size_t CharacterLength(const unsigned char *Text, size_t Available)
         Code = Code << 6 | (Text[Index] & 0x3F);
     }
     bool Valid = Code >= Smallest[Length] && Code >= 0xA0 && Code <= 0x10FFFF && (Code < 0xD800 || Code > 0xDFFF);
-    return Valid ? Length : 0;
+    return Valid && !TurnsText(Code) ? Length : 0;
 }
 
 const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextSizeBytes)

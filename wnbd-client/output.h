@@ -22,10 +22,10 @@ void OutputError(const char *Format, ...) PRINTF_LIKE(1, 2);
 uint32_t OutputStatus(void);
 
 /*
- * Makes Text, of at most TextSizeBytes bytes (less if it is terminated earlier), safe to show: control characters
- * and bytes that are not UTF-8 become '?'. What comes from a server or the driver passes through here, so that it
- * can neither forge lines nor steer a terminal. Cuts at a character boundary when Size, at least 1, is too small.
- * Returns Buffer, terminated.
+ * Makes Text, of at most TextSizeBytes bytes (less if it is terminated earlier), safe to show: control characters,
+ * those that turn the direction of writing and bytes that are not UTF-8 become '?'. What comes from a server or the
+ * driver passes through here, so that it can neither forge lines nor steer a terminal. Cuts at a character boundary
+ * when Size, at least 1, is too small. Returns Buffer, terminated.
  */
 const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextSizeBytes);
 
