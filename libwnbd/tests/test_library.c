@@ -85,7 +85,7 @@ static void ArgumentsOfCommands(void)
     RETURNS(REFUSED, WnbdInstallDriver("", NULL));
 }
 
-/* Every text of the properties without its terminator, and values that can't be. */
+/* Every text of the properties without its terminator or with bytes that no name has, and values that can't be. */
 static void ArgumentsOfProperties(void)
 {
     static const struct {
@@ -99,6 +99,7 @@ static void ArgumentsOfProperties(void)
         {offsetof(WNBD_PROPERTIES, NbdProperties.Hostname), WNBD_MAX_NAME_LENGTH, "host name"},
         {offsetof(WNBD_PROPERTIES, NbdProperties.ExportName), WNBD_MAX_NAME_LENGTH, "export name"},
     };
+    static const char *const BadNames[] = {"a\nb", "\x7f", "caf\xe9", "\xe2\x80\xae", "\xc0\xaf"};
     WNBD_CREATE_RESULT Result;
     WNBD_CONNECTION_INFO Info;
     WNBD_PROPERTIES Properties;
@@ -110,6 +111,14 @@ static void ArgumentsOfProperties(void)
         CHECK(strstr(Result.Message, Texts[Index].Word) != NULL);
         RETURNS(REFUSED, WnbdIoctlCreate(SomeHandle, &Properties, &Info, NULL));
         RETURNS(REFUSED, WnbdIoctlCreateEx(SomeHandle, &Properties, &Result, NULL));
+        for (size_t Name = 0; Name < sizeof(BadNames) / sizeof(BadNames[0]); Name++) {
+            Properties = GoodProperties();
+            strcpy((char *)&Properties + Texts[Index].Offset, BadNames[Name]);
+            RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
+            CHECK(Result.Status == REFUSED && Result.Phase == WnbdCreatePhaseRequest);
+            CHECK(strstr(Result.Message, Texts[Index].Word) != NULL && strstr(Result.Message, "UTF-8") != NULL);
+            RETURNS(REFUSED, WnbdIoctlCreate(SomeHandle, &Properties, &Info, NULL));
+        }
     }
     RETURNS(REFUSED, WnbdCreateNbd(NULL, &Result));
     Properties = GoodProperties();
