@@ -392,11 +392,14 @@ DWORD WnbdListDrvOpt(PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Pe
  * Installs the driver from an .inf file (a path in UTF-8, or else in the
  * system's code page) and makes the adapter, or updates the one that exists;
  * returns when it works. *RebootRequired, which may be NULL, says whether
- * Windows wants a restart first. A failed installation leaves no new adapter.
+ * Windows wants a restart first. If there was no adapter before, a failed
+ * installation leaves nothing behind.
  *
- * ERROR_FILE_NOT_FOUND: no such file. ERROR_OLD_WIN_VERSION: see
- * WNBD_REQ_WIN_VERSION_*. ERROR_DEVICE_NOT_AVAILABLE: the driver was
- * installed, but its device doesn't start. Other errors are Windows' own.
+ * ERROR_FILE_NOT_FOUND: no such file, or one that the .inf names isn't beside
+ * it (the log says which). ERROR_NO_MORE_ITEMS: the .inf has no driver for the
+ * adapter. ERROR_OLD_WIN_VERSION: see WNBD_REQ_WIN_VERSION_*.
+ * ERROR_DEVICE_NOT_AVAILABLE: the adapter doesn't start with the driver. Other
+ * errors are Windows' own.
  */
 DWORD WnbdInstallDriver(CONST CHAR *FileName, PBOOL RebootRequired);
 

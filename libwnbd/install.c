@@ -188,14 +188,23 @@ static DWORD DriverUpdate(const ADAPTER_NODE *Adapter, const WCHAR *Path, bool *
     *Reboot = Wanted != FALSE;
     DWORD Error = *Reboot ? ERROR_SUCCESS : AdapterAwait();
     if (Error) {
-        LogError("the driver was installed from %s, but the adapter doesn't start (problem code %lu; 52: the driver is "
-                 "not signed and test signing is off)",
+        LogError("the adapter doesn't start with the driver of %s (problem code %lu; 52: the driver is not signed and "
+                 "test signing is off)",
                  NarrowText(Path).Text, NodeProblem(Adapter));
     }
     return Error;
 }
 
-/* Installs the driver for the adapter, and takes a new adapter away again if that fails. */
+/* Takes away what the failed installation of a first driver has left. */
+static void InstallUndo(ADAPTER_NODE *Adapter)
+{
+    bool Ignored = false;
+    if (NodeRemove(Adapter, &Ignored) || ServiceRemove(&Ignored) || PackagesRemove()) {
+        LogWarning("what was installed could not be removed again (uninstall-driver may do it)");
+    }
+}
+
+/* Installs the driver for the adapter; if that fails and there was no adapter before, nothing is left of it. */
 static DWORD InstallFor(const WCHAR *Path, bool *Reboot)
 {
     ADAPTER_NODE Adapter;
@@ -206,9 +215,8 @@ static DWORD InstallFor(const WCHAR *Path, bool *Reboot)
         return Error;
     }
     Error = DriverUpdate(&Adapter, Path, Reboot);
-    bool Ignored = false;
-    if (Error && !Existed && NodeRemove(&Adapter, &Ignored)) {
-        LogWarning("the adapter without a driver could not be removed again");
+    if (Error && !Existed) {
+        InstallUndo(&Adapter);
     }
     NodeClose(&Adapter);
     return Error;
@@ -230,6 +238,10 @@ DWORD WnbdInstallDriver(CONST CHAR *FileName, PBOOL RebootRequired)
         LogError("WNBD needs Windows %d build %d (Windows 10 1809, Windows Server 2019) or later",
                  WNBD_REQ_WIN_VERSION_MAJOR, WNBD_REQ_WIN_VERSION_BUILD);
         return ERROR_OLD_WIN_VERSION;
+    }
+    Error = PackageCheck(Path);
+    if (Error) {
+        return Error;
     }
     Error = InstallFor(Path, &Reboot);
     if (RebootRequired) {

@@ -157,6 +157,14 @@ DWORD AdapterOpen(HANDLE *Adapter, TEXT *Cause);
 
 /* ---- package.c ---- */
 
+/*
+ * Whether the INF at the full path Path can be installed, before anything is
+ * changed: it is one (otherwise the setup API's error), has a driver for our
+ * hardware id (ERROR_NO_MORE_ITEMS) and its files are there
+ * (ERROR_FILE_NOT_FOUND). Logs the cause.
+ */
+DWORD PackageCheck(const WCHAR *Path);
+
 /* Removes the packages that serve our hardware id from the driver store. Logs each. The first error, 0 if none. */
 DWORD PackagesRemove(void);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What an installed driver leaves behind: its package in the driver store and
- * its service.
+ * A driver's package: whether it can be installed, and what it leaves behind
+ * when it was, in the driver store and as a service.
  *
  * A package is ours if its INF installs something for our hardware id, however
  * it is called and whoever provided it: so older and foreign builds of the
  * driver go as well.
  *
  * Source: WDK, "SetupUninstallOEMInf function", "INF Manufacturer section",
- * "INF Models section".
+ * "INF Models section", "INF SourceDisksFiles section".
  */
 #include "internal.h"
 
@@ -73,12 +73,8 @@ static bool ManufacturerHasOurId(HINF Inf, INFCONTEXT *Line)
     return false;
 }
 
-static bool InfIsOurs(const WCHAR *Path)
+static bool InfHasOurId(HINF Inf)
 {
-    HINF Inf = SetupOpenInfFileW(Path, NULL, INF_STYLE_WIN4, NULL);
-    if (Inf == INVALID_HANDLE_VALUE) {
-        return false;
-    }
     INFCONTEXT Line;
     bool Ours = false;
     bool More = SetupFindFirstLineW(Inf, L"Manufacturer", NULL, &Line);
@@ -86,8 +82,63 @@ static bool InfIsOurs(const WCHAR *Path)
         Ours = ManufacturerHasOurId(Inf, &Line);
         More = SetupFindNextLine(&Line, &Line);
     }
+    return Ours;
+}
+
+static bool InfIsOurs(const WCHAR *Path)
+{
+    HINF Inf = SetupOpenInfFileW(Path, NULL, INF_STYLE_WIN4, NULL);
+    if (Inf == INVALID_HANDLE_VALUE) {
+        return false;
+    }
+    bool Ours = InfHasOurId(Inf);
     SetupCloseInfFile(Inf);
     return Ours;
+}
+
+/* Whether the file of a line of SourceDisksFiles is there: "name = disk, folder below the INF's" */
+static bool SourceFileExists(const WCHAR *InfPath, INFCONTEXT *Line)
+{
+    WCHAR Name[FIELD_LENGTH], Folder[FIELD_LENGTH], Path[MAX_PATH + FIELD_LENGTH * 2 + 2];
+    const WCHAR *Slash = wcsrchr(InfPath, L'\\');
+    if (!SetupGetStringFieldW(Line, 0, Name, FIELD_LENGTH, NULL)) {
+        return true;
+    }
+    if (!SetupGetStringFieldW(Line, 2, Folder, FIELD_LENGTH, NULL)) {
+        Folder[0] = 0;
+    }
+    swprintf(Path, sizeof(Path) / sizeof(Path[0]), L"%.*ls%ls%ls%ls", Slash ? (int)(Slash - InfPath) + 1 : 0, InfPath,
+             Folder, Folder[0] ? L"\\" : L"", Name);
+    if (GetFileAttributesW(Path) != INVALID_FILE_ATTRIBUTES) {
+        return true;
+    }
+    LogError("cannot install %s: %s is missing", NarrowText(InfPath).Text, NarrowText(Path).Text);
+    return false;
+}
+
+DWORD PackageCheck(const WCHAR *Path)
+{
+    static const WCHAR *const Sections[] = {L"SourceDisksFiles", L"SourceDisksFiles.amd64"};
+    HINF Inf = SetupOpenInfFileW(Path, NULL, INF_STYLE_WIN4, NULL);
+    if (Inf == INVALID_HANDLE_VALUE) {
+        DWORD Error = GetLastError();
+        LogError("cannot install %s: it is no INF: %s", NarrowText(Path).Text, ErrorText(Error).Text);
+        return Error;
+    }
+    DWORD Error = InfHasOurId(Inf) ? ERROR_SUCCESS : ERROR_NO_MORE_ITEMS;
+    if (Error) {
+        LogError("cannot install %s: it has no driver for %s", NarrowText(Path).Text, WNBD_HARDWAREID);
+    }
+    for (size_t Index = 0; !Error && Index < sizeof(Sections) / sizeof(Sections[0]); Index++) {
+        INFCONTEXT Line;
+        bool More = SetupFindFirstLineW(Inf, Sections[Index], NULL, &Line);
+        while (More && !Error) {
+            Error = SourceFileExists(Path, &Line) ? ERROR_SUCCESS : ERROR_FILE_NOT_FOUND;
+            More = SetupFindNextLine(&Line, &Line);
+        }
+    }
+    SetupCloseInfFile(Inf);
+    return Error;
 }
 
 DWORD PackagesRemove(void)
