@@ -174,7 +174,7 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     NTSTATUS Status = DiskCreate(Command->Adapter, Properties, &Disk);
     if (!NT_SUCCESS(Status)) {
         *Words = Status == STATUS_SHUTDOWN_IN_PROGRESS ? Leaving
-                 : Status == STATUS_QUOTA_EXCEEDED     ? "too many disks exist or are still ending (try again)"
+                 : Status == STATUS_QUOTA_EXCEEDED     ? "too many disks exist or are still ending"
                                                        : "out of memory";
         return Status;
     }
@@ -183,7 +183,7 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     PEPROCESS Requestor = IoGetRequestorProcess(Command->Irp);
     Disk->Properties.Pid = Requestor != NULL ? (INT)(ULONG_PTR)PsGetProcessId(Requestor) : 0;
     Status = NetCapture(&Command->Adapter->Net);
-    *Words = "the network has not started yet (try again)";
+    *Words = "the network has not started yet";
     if (NT_SUCCESS(Status)) {
         Status = AdapterAddDisk(Command->Adapter, Disk);
         *Words = Status == STATUS_OBJECT_NAME_COLLISION  ? "a disk of that name is mapped already"

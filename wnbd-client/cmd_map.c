@@ -128,6 +128,7 @@ static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const W
                            .Host = Nbd->Hostname,
                            .Port = Nbd->PortNumber,
                            .Export = Nbd->ExportName,
+                           .ServerError = Result->ServerError,
                            .Message = MapCause(Nbd, Result, Cause, sizeof(Cause))});
     if (Status == ERROR_BAD_NET_NAME) {
         ExportsPrint(Nbd);

@@ -9,46 +9,16 @@
 #include <wnbd.h>
 
 #include "disk_limits.h"
+#include "disk_list.h"
 #include "disk_text.h"
 #include "errors.h"
 #include "output.h"
-
-#define LIST_TRIES 10
-#define LIST_SLACK_BYTES (8 * sizeof(WNBD_CONNECTION_INFO))
-
-/*
- * Reads the list of disks; the caller frees *List. Disks may be made between two calls, so the buffer has room for a
- * few more and the call is repeated when that was not enough. ERROR_MORE_DATA: they were made faster than we asked.
- */
-static DWORD ListRead(PWNBD_CONNECTION_LIST *List)
-{
-    DWORD NeededBytes = sizeof(WNBD_CONNECTION_LIST);
-    *List = NULL;
-    for (int Try = 0; Try < LIST_TRIES; Try++) {
-        DWORD SizeBytes = NeededBytes + LIST_SLACK_BYTES;
-        free(*List);
-        *List = calloc(1, SizeBytes);
-        if (*List == NULL) {
-            return ERROR_OUTOFMEMORY;
-        }
-        NeededBytes = SizeBytes;
-        DWORD Status = WnbdList(*List, &NeededBytes);
-        if (Status != ERROR_SUCCESS) {
-            return Status;
-        }
-        if (NeededBytes <= SizeBytes) {
-            bool Fits = (*List)->Count == 0 || (*List)->ElementSize >= sizeof(WNBD_CONNECTION_INFO);
-            return Fits ? ERROR_SUCCESS : ERROR_REVISION_MISMATCH;
-        }
-    }
-    return ERROR_MORE_DATA;
-}
 
 uint32_t CommandList(const COMMAND_LINE *Line)
 {
     (void)Line;
     PWNBD_CONNECTION_LIST List;
-    DWORD Status = ListRead(&List);
+    DWORD Status = DiskListRead(&List);
     if (Status != ERROR_SUCCESS) {
         free(List);
         return ErrorReport(&(FAILURE){.Action = ACTION_LIST, .Code = Status, .Tried = "list the disks"});
@@ -69,7 +39,8 @@ uint32_t CommandShow(const COMMAND_LINE *Line)
     WNBD_CONNECTION_INFO Info = {0};
     DWORD Status = WnbdShow(InstanceName, &Info);
     if (Status != ERROR_SUCCESS) {
-        return ErrorReport(&(FAILURE){.Action = ACTION_DISK, .Code = Status, .Tried = "show", .Object = InstanceName});
+        ErrorReport(&(FAILURE){.Action = ACTION_DISK, .Code = Status, .Tried = "show", .Object = InstanceName});
+        return DiskListAfter(Status);
     }
     DISK_LIMITS Limits = DiskLimitsRead(Info.DiskNumber);
     DiskTextPrintInfo(&Info, &Limits);
@@ -99,8 +70,9 @@ uint32_t CommandStats(const COMMAND_LINE *Line)
     WNBD_DRV_STATS Stats = {0};
     DWORD Status = WnbdGetDriverStats(InstanceName, &Stats);
     if (Status != ERROR_SUCCESS) {
-        return ErrorReport(
+        ErrorReport(
             &(FAILURE){.Action = ACTION_DISK, .Code = Status, .Tried = "read the counters of", .Object = InstanceName});
+        return DiskListAfter(Status);
     }
     DiskTextPrintStats(&Stats, InterruptTime());
     return ERROR_SUCCESS;

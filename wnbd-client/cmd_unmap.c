@@ -6,6 +6,7 @@
 
 #include <wnbd.h>
 
+#include "disk_list.h"
 #include "errors.h"
 
 #define MILLISECONDS 1000
@@ -22,8 +23,8 @@ uint32_t CommandUnmap(const COMMAND_LINE *Line)
     };
     DWORD Status = WnbdRemoveEx(InstanceName, &Options);
     if (Status != ERROR_SUCCESS) {
-        return ErrorReport(
-            &(FAILURE){.Action = ACTION_UNMAP, .Code = Status, .Tried = "unmap", .Object = InstanceName});
+        ErrorReport(&(FAILURE){.Action = ACTION_UNMAP, .Code = Status, .Tried = "unmap", .Object = InstanceName});
+        return DiskListAfter(Status);
     }
     return ERROR_SUCCESS;
 }

@@ -36,6 +36,9 @@ typedef struct {
     const char *Advice;
 } ERROR_WORDS;
 
+/* NBD protocol document, "Option reply types". */
+#define NBD_REP_ERR_TLS_REQD 0x80000005u
+
 static const char ElevatedAdvice[] = "run it from an elevated prompt, as administrator";
 static const char InUseAdvice[] = "close the programs and windows that use the disk; --debug tells what stands in the "
                                   "way; --hard-disconnect removes it nevertheless";
@@ -44,7 +47,8 @@ static const ERROR_WORDS Words[] = {
     {ACTION_MAP, ERROR_ALREADY_EXISTS, "a disk of that name is mapped already",
      "choose another instance name, or remove it first: wnbd-client unmap {object}"},
     {ACTION_MAP, ERROR_SHUTDOWN_IN_PROGRESS, "the driver takes no new disks at present",
-     "its option NewMappingsAllowed is off, or it is being removed"},
+     "is it being removed, or its option NewMappingsAllowed off?"},
+    {ACTION_MAP, ERROR_NOT_READY, "the network has not started yet", "try again in a moment"},
     {ACTION_MAP, ERROR_NO_SYSTEM_RESOURCES, "the driver ran out of memory",
      "close programs or remove disks, try again"},
     {ACTION_MAP, WSAHOST_NOT_FOUND, "the host name {host} has no address",
@@ -60,11 +64,11 @@ static const ERROR_WORDS Words[] = {
      "the server's log should say why; it may not accept this client or export name"},
     {ACTION_MAP, ERROR_BAD_NET_NAME, "{server} has no export \"{export}\"", "name one that it has with --export-name"},
     {ACTION_MAP, ERROR_NETWORK_ACCESS_DENIED, "{server} does not give \"{export}\" to this client",
-     "see what the server's configuration and log say of this client's address and of TLS"},
+     "see what the server's configuration and log say of this client's address"},
     {ACTION_MAP, ERROR_BAD_NET_RESP, "{server} does not speak the NBD protocol as it should",
-     "is it an NBD server that listens on that port?"},
+     "is it an NBD server, and a recent one, that listens on that port?"},
     {ACTION_MAP, ERROR_INVALID_BLOCK_LENGTH, "the export's smallest block is larger than the disk's",
-     "map it with --block-size 4096, or make the server accept smaller requests"},
+     "map it without --block-size, or let the server take smaller requests"},
     {ACTION_MAP, ERROR_OPERATION_ABORTED, "the disk was removed while it was being made",
      "did somebody unmap it, or uninstall the driver?"},
     {ACTION_MAP, ERROR_INVALID_PARAMETER, "the driver does not accept these properties",
@@ -81,7 +85,7 @@ static const ERROR_WORDS Words[] = {
     {ACTION_INSTALL, ERROR_FILE_NOT_FOUND, "a file that belongs to it is missing",
      "keep wnbd.sys and wnbd.cat beside wnbd.inf"},
     {ACTION_INSTALL, ERROR_OLD_WIN_VERSION, "this Windows is too old", "Windows 10 1809 or Server 2019 is needed"},
-    {ACTION_INSTALL, ERROR_DEVICE_NOT_AVAILABLE, "the driver was installed, but the adapter does not start",
+    {ACTION_INSTALL, ERROR_DEVICE_NOT_AVAILABLE, "the adapter does not start with this driver",
      "is the driver signed, or test signing on? --debug shows the adapter's problem code; 52 is the signature"},
     {ACTION_INSTALL, ERROR_INVALID_IMAGE_HASH, "Windows does not trust the driver's signature",
      "a test-signed driver needs test signing: bcdedit /set testsigning yes, and a restart"},
@@ -89,8 +93,10 @@ static const ERROR_WORDS Words[] = {
      "a test-signed driver needs test signing: bcdedit /set testsigning yes, and a restart"},
     {ACTION_INSTALL, ERROR_NO_CATALOG_FOR_OEM_INF, "the driver has no catalog that Windows trusts",
      "keep wnbd.cat beside wnbd.inf; a test-signed driver needs test signing: bcdedit /set testsigning yes"},
-    {ACTION_INSTALL, ERROR_NO_MORE_ITEMS, "the file has no driver for the WNBD adapter, or an older one",
-     "give the path of wnbd.inf, or uninstall the present driver first"},
+    {ACTION_INSTALL, ERROR_NO_MORE_ITEMS, "the file has no driver for the WNBD adapter", "give the path of wnbd.inf"},
+    {ACTION_INSTALL, ERROR_WRONG_INF_STYLE, "the file is not an INF", "give the path of wnbd.inf"},
+    {ACTION_INSTALL, ERROR_EXPECTED_SECTION_NAME, "the file is not an INF", "give the path of wnbd.inf"},
+    {ACTION_INSTALL, ERROR_GENERAL_SYNTAX, "the file is not an INF", "give the path of wnbd.inf"},
     {ACTION_UNINSTALL, ERROR_BUSY, "the driver is in use", "end the programs that use its disks and try again"},
     {ACTION_OUTPUT, ERROR_DISK_FULL, "the disk is full", "make room on it"},
     {ACTION_OUTPUT, ERROR_BROKEN_PIPE, "its reader has ended", "let it read everything"},
@@ -100,16 +106,34 @@ static const ERROR_WORDS Words[] = {
     {ACTION_ANY, ERROR_ELEVATION_REQUIRED, "administrator's rights are needed", ElevatedAdvice},
     {ACTION_ANY, ERROR_PRIVILEGE_NOT_HELD, "administrator's rights are needed", ElevatedAdvice},
     {ACTION_ANY, ERROR_SHUTDOWN_IN_PROGRESS, "the driver is being removed", "try again when that is done"},
+    {ACTION_ANY, ERROR_INVALID_DATA, "the driver's answer is not understood",
+     "install wnbd.sys, libwnbd.dll and wnbd-client.exe of the same version"},
+    {ACTION_ANY, ERROR_REVISION_MISMATCH, "wnbd-client.exe and libwnbd.dll do not fit together",
+     "install wnbd.sys, libwnbd.dll and wnbd-client.exe of the same version"},
     {ACTION_ANY, ERROR_OUTOFMEMORY, "out of memory", "close programs and try again"},
 };
 
-static const ERROR_WORDS *WordsFind(ACTION Action, uint32_t Code)
+/* Words for what a server answered, where its error says more than the number that the driver made of it. */
+static const ERROR_WORDS WantsTls = {
+    ACTION_MAP, ERROR_NETWORK_ACCESS_DENIED, "{server} wants TLS, which WNBD does not speak",
+    "let the server offer the export without TLS, over a tunnel or a network that you trust"};
+static const ERROR_WORDS Refused = {ACTION_MAP, ERROR_BAD_NET_RESP, "{server} refuses \"{export}\"",
+                                    "the server's log should say why"};
+
+static const ERROR_WORDS *WordsFind(const FAILURE *Failure)
 {
     const ERROR_WORDS *Found = NULL;
+    if (Failure->ServerError != 0 && Failure->Code == ERROR_BAD_NET_RESP) {
+        return &Refused;
+    }
+    if (Failure->ServerError == NBD_REP_ERR_TLS_REQD && Failure->Code == ERROR_NETWORK_ACCESS_DENIED) {
+        return &WantsTls;
+    }
     for (size_t Index = 0; Index < sizeof(Words) / sizeof(Words[0]); Index++) {
-        if (Words[Index].Code == Code && (Words[Index].Action == Action || Words[Index].Action == ACTION_ANY)) {
-            if (Found == NULL || Words[Index].Action == Action) {
-                Found = &Words[Index];
+        const ERROR_WORDS *Row = &Words[Index];
+        if (Row->Code == Failure->Code && (Row->Action == Failure->Action || Row->Action == ACTION_ANY)) {
+            if (Found == NULL || Row->Action == Failure->Action) {
+                Found = Row;
             }
         }
     }
@@ -199,8 +223,10 @@ static bool ExplainAdapter(const FAILURE *Failure, char *Cause, char *Advice)
 static bool ExplainVersions(const FAILURE *Failure, char *Cause, char *Advice)
 {
     char Diagnosis[DIAGNOSIS_SIZE];
+    /* Names and sizes have been checked: without words of its own, the driver has not known the command's form. */
+    bool Form = Failure->Code == ERROR_INVALID_PARAMETER && Failure->Message == NULL;
     bool Suspect = Failure->Code == ERROR_INVALID_FUNCTION || Failure->Code == ERROR_NOT_SUPPORTED ||
-                   Failure->Code == ERROR_REVISION_MISMATCH;
+                   Failure->Code == ERROR_INVALID_DATA || Failure->Code == ERROR_REVISION_MISMATCH || Form;
     if (!Suspect || !DiagnoseVersions(Diagnosis)) {
         return false;
     }
@@ -211,7 +237,7 @@ static bool ExplainVersions(const FAILURE *Failure, char *Cause, char *Advice)
 
 static void Explain(const FAILURE *Failure, char *Cause, char *Advice)
 {
-    const ERROR_WORDS *Found = WordsFind(Failure->Action, Failure->Code);
+    const ERROR_WORDS *Found = WordsFind(Failure);
     char Message[TEXT_SIZE] = "";
     if (Failure->Message != NULL) {
         OutputSafe(Message, sizeof(Message), Failure->Message, strlen(Failure->Message));
@@ -228,6 +254,9 @@ static void Explain(const FAILURE *Failure, char *Cause, char *Advice)
     }
     if (Message[0] != '\0') {
         snprintf(Cause, TEXT_SIZE, "%s", Message);
+    }
+    if (Failure->Code == WSAHOST_NOT_FOUND && Failure->Host != NULL && strpbrk(Failure->Host, ":/") != NULL) {
+        snprintf(Advice, TEXT_SIZE, "give the host alone, its port with --port and the export with --export-name");
     }
 }
 

@@ -24,13 +24,14 @@ typedef enum {
 /* A failure. Strings that do not apply are NULL; they need not be safe to show. */
 typedef struct {
     ACTION Action;
-    uint32_t Code;       /* Win32 error code, not 0 */
-    const char *Tried;   /* completes "cannot ...", without the object: "map" */
-    const char *Object;  /* what it was tried on: the instance's or file's name */
-    const char *Host;    /* of the NBD server */
-    uint32_t Port;       /* of the NBD server */
-    const char *Export;  /* name of the NBD export */
-    const char *Message; /* what the driver or the library said of the cause; preferred to the table's words */
+    uint32_t Code;        /* Win32 error code, not 0 */
+    const char *Tried;    /* completes "cannot ...", without the object: "map" */
+    const char *Object;   /* what it was tried on: the instance's or file's name */
+    const char *Host;     /* of the NBD server */
+    uint32_t Port;        /* of the NBD server */
+    const char *Export;   /* name of the NBD export */
+    uint32_t ServerError; /* NBD_REP_ERR_* that the server answered with, or 0 */
+    const char *Message;  /* what the driver or the library said of the cause; preferred to the table's words */
 } FAILURE;
 
 /*

@@ -108,7 +108,16 @@ static void ArgumentsOfProperties(void)
         memset((char *)&Properties + Texts[Index].Offset, 'x', Texts[Index].Size);
         RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
         CHECK(Result.Status == REFUSED && Result.Phase == WnbdCreatePhaseRequest);
-        CHECK(strstr(Result.Message, Texts[Index].Word) != NULL);
+        char Words[128];
+        snprintf(Words, sizeof(Words), "the %s is longer than %u bytes", Texts[Index].Word,
+                 (unsigned)Texts[Index].Size - 1);
+        CHECK(strcmp(Result.Message, Words) == 0);
+        memcpy((char *)&Properties + Texts[Index].Offset, "a\nb", 4);
+        RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
+        snprintf(Words, sizeof(Words),
+                 "the %s is not UTF-8, or has control characters or ones that turn the direction of writing",
+                 Texts[Index].Word);
+        CHECK(strcmp(Result.Message, Words) == 0);
         RETURNS(REFUSED, WnbdIoctlCreate(SomeHandle, &Properties, &Info, NULL));
         RETURNS(REFUSED, WnbdIoctlCreateEx(SomeHandle, &Properties, &Result, NULL));
         for (size_t Name = 0; Name < sizeof(BadNames) / sizeof(BadNames[0]); Name++) {
@@ -121,20 +130,24 @@ static void ArgumentsOfProperties(void)
         }
     }
     RETURNS(REFUSED, WnbdCreateNbd(NULL, &Result));
+    CHECK(strcmp(Result.Message, "no properties of the disk were given") == 0);
     Properties = GoodProperties();
     Properties.InstanceName[0] = 0;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
     Properties = GoodProperties();
     Properties.NbdProperties.Hostname[0] = 0;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
+    CHECK(strstr(Result.Message, ": the name of the NBD server is empty") != NULL);
     Properties = GoodProperties();
     Properties.NbdProperties.PortNumber = 65536;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
+    CHECK(strstr(Result.Message, ": there is no TCP port 65536") != NULL);
     Properties.NbdProperties.PortNumber = 0;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
     Properties = GoodProperties();
     Properties.Flags.UseUserspaceNbd = 1;
     RETURNS(REFUSED, WnbdCreateNbd(&Properties, &Result));
+    CHECK(strcmp(Result.Message, "UseKernelNbd and UseUserspaceNbd exclude each other") == 0);
 }
 
 void TestArguments(void)
@@ -174,7 +187,8 @@ void TestNoAdapter(void)
     memset(&Result, 0xcc, sizeof(Result));
     RETURNS(ERROR_OPEN_FAILED, WnbdCreateNbd(&Properties, &Result));
     CHECK(Result.Status == ERROR_OPEN_FAILED && Result.Phase == WnbdCreatePhaseRequest && Result.ServerError == 0);
-    CHECK(strstr(Result.Message, "not installed") != NULL);
+    CHECK(strcmp(Result.Message, "there is no WNBD adapter: the driver is not installed, or its device is disabled (to "
+                                 "install it, run wnbd-client install-driver)") == 0);
     /* A longest name is no error of its own. */
     memset(Properties.InstanceName, 'x', WNBD_MAX_NAME_LENGTH - 1);
     RETURNS(ERROR_OPEN_FAILED, WnbdShow(Properties.InstanceName, &Info));

@@ -117,39 +117,84 @@ static void Refused(BED *Bed, const WNBD_PROPERTIES *Properties, UINT32 Win32Err
     CHECK(BedMap(Bed, Properties, &Result) == STATUS_SUCCESS);
     CHECK(Result.Status == Win32Error);
     CHECK(Result.Phase == WnbdCreatePhaseRequest);
-    CHECK(strstr(Result.Message, Words) != NULL);
+    CHECK(strcmp(Result.Message, Words) == 0);
     CHECK(NativeIoctl(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Info, sizeof(Info), NULL) ==
           StatusOfWin32(Win32Error));
 }
 
 static void PropertiesOfNoDisk(BED *Bed)
 {
+    static const char Reserved[] = "a reserved flag or field is set (is the program made for a newer driver?)";
+    static const char Foreign[] = "this driver serves NBD disks only (UseKernelNbd), none that a process provides";
+    static const char Abilities[] = "an NBD disk has neither persistent reservations nor anchored blocks";
     WNBD_PROPERTIES Good;
     WNBD_PROPERTIES Bad;
     BedProperties(&Good, "never", 1);
 #define WITH(Change, Win32Error, Words) (Bad = Good, Change, Refused(Bed, &Bad, Win32Error, Words))
-    WITH(memset(Bad.InstanceName, 'x', sizeof(Bad.InstanceName)), WIN32_INVALID_PARAMETER, "not terminated");
-    WITH(memset(Bad.SerialNumber, 'x', sizeof(Bad.SerialNumber)), WIN32_INVALID_PARAMETER, "not terminated");
-    WITH(memset(Bad.Owner, 'x', sizeof(Bad.Owner)), WIN32_INVALID_PARAMETER, "not terminated");
+    WITH(memset(Bad.InstanceName, 'x', sizeof(Bad.InstanceName)), WIN32_INVALID_PARAMETER,
+         "the instance name is too long or not terminated (at most 255 bytes)");
+    WITH(memset(Bad.SerialNumber, 'x', sizeof(Bad.SerialNumber)), WIN32_INVALID_PARAMETER,
+         "the serial number is too long or not terminated (at most 255 bytes)");
+    WITH(memset(Bad.Owner, 'x', sizeof(Bad.Owner)), WIN32_INVALID_PARAMETER,
+         "the owner is too long or not terminated (at most 15 bytes)");
     WITH(memset(Bad.NbdProperties.Hostname, 'x', sizeof(Bad.NbdProperties.Hostname)), WIN32_INVALID_PARAMETER,
-         "not terminated");
+         "the server's name is too long or not terminated (at most 255 bytes)");
     WITH(memset(Bad.NbdProperties.ExportName, 'x', sizeof(Bad.NbdProperties.ExportName)), WIN32_INVALID_PARAMETER,
-         "not terminated");
-    WITH(Bad.InstanceName[0] = '\0', WIN32_INVALID_PARAMETER, "instance name is empty");
-    WITH(Bad.NbdProperties.Hostname[0] = '\0', WIN32_INVALID_PARAMETER, "server's name is empty");
-    WITH(Bad.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, "reserved flag");
-    WITH(Bad.NbdProperties.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, "reserved flag");
-    WITH(Bad.Reserved[239] = 1, WIN32_INVALID_PARAMETER, "reserved flag or field");
-    WITH(Bad.NbdProperties.Reserved[0] = 1, WIN32_INVALID_PARAMETER, "reserved flag or field");
-    WITH(Bad.Flags.UseKernelNbd = 0, WIN32_NOT_SUPPORTED, "UseKernelNbd");
-    WITH(Bad.Flags.UseUserspaceNbd = 1, WIN32_NOT_SUPPORTED, "UseKernelNbd");
-    WITH(Bad.Flags.PersistResSupported = 1, WIN32_NOT_SUPPORTED, "persistent reservations");
-    WITH(Bad.Flags.UnmapAnchorSupported = 1, WIN32_NOT_SUPPORTED, "anchored blocks");
-    WITH(Bad.NbdProperties.PortNumber = 0, WIN32_INVALID_PARAMETER, "port");
-    WITH(Bad.NbdProperties.PortNumber = 65536, WIN32_INVALID_PARAMETER, "port");
-    WITH(Bad.BlockSize = 1024, WIN32_INVALID_BLOCK_LENGTH, "block size");
-    WITH(Bad.NbdProperties.Flags.SkipNegotiation = 1, WIN32_INVALID_PARAMETER, "size has to be given");
+         "the export name is too long or not terminated (at most 255 bytes)");
+    WITH(Bad.InstanceName[0] = '\0', WIN32_INVALID_PARAMETER, "the instance name is empty");
+    WITH(Bad.NbdProperties.Hostname[0] = '\0', WIN32_INVALID_PARAMETER, "the server's name is empty");
+    WITH(Bad.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, Reserved);
+    WITH(Bad.NbdProperties.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, Reserved);
+    WITH(Bad.Reserved[239] = 1, WIN32_INVALID_PARAMETER, Reserved);
+    WITH(Bad.NbdProperties.Reserved[0] = 1, WIN32_INVALID_PARAMETER, Reserved);
+    WITH(Bad.Flags.UseKernelNbd = 0, WIN32_NOT_SUPPORTED, Foreign);
+    WITH(Bad.Flags.UseUserspaceNbd = 1, WIN32_NOT_SUPPORTED, Foreign);
+    WITH(Bad.Flags.PersistResSupported = 1, WIN32_NOT_SUPPORTED, Abilities);
+    WITH(Bad.Flags.UnmapAnchorSupported = 1, WIN32_NOT_SUPPORTED, Abilities);
+    WITH(Bad.NbdProperties.PortNumber = 0, WIN32_INVALID_PARAMETER, "the port is not 1 to 65535");
+    WITH(Bad.NbdProperties.PortNumber = 65536, WIN32_INVALID_PARAMETER, "the port is not 1 to 65535");
+    WITH(Bad.BlockSize = 1024, WIN32_INVALID_BLOCK_LENGTH, "the block size is neither 512 nor 4096");
+    WITH(Bad.NbdProperties.Flags.SkipNegotiation = 1, WIN32_INVALID_PARAMETER,
+         "without a handshake the disk's size has to be given, below 2^63 bytes");
 #undef WITH
+}
+
+static void CommandOfTheFuture(BED *Bed)
+{
+    WNBD_CREATE_RESULT Result;
+    WNBD_IOCTL_CREATE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_CREATE_EX};
+    BedProperties(&Command.Properties, "never", 1);
+    Command.Reserved[0] = 1;
+    CHECK(NativeIoctl(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Result, sizeof(Result), NULL) ==
+          STATUS_SUCCESS);
+    CHECK(Result.Status == WIN32_INVALID_PARAMETER);
+    CHECK(strcmp(Result.Message, "a reserved field of the command is set (is the program made for a newer driver?)") ==
+          0);
+}
+
+/* What a connection that is not made is called. Most of these can't be provoked on one machine. */
+static void WordsOfConnecting(BED *Bed)
+{
+    static const struct {
+        NTSTATUS Status;
+        UINT32 Win32Error;
+        const char *Words;
+    } Expected[] = {
+        {STATUS_CONNECTION_REFUSED, WIN32_CONNECTION_REFUSED, "connection refused (is the NBD server running there?)"},
+        {STATUS_CONNECTION_RESET, WIN32_CONNECTION_REFUSED, "connection reset (is the NBD server running there?)"},
+        {STATUS_NETWORK_UNREACHABLE, WIN32_NETWORK_UNREACHABLE,
+         "no route to that network (check the network's settings)"},
+        {STATUS_HOST_UNREACHABLE, WIN32_HOST_UNREACHABLE, "host unreachable (check the address and the network)"},
+        {STATUS_IO_TIMEOUT, WIN32_TIMED_OUT, "connecting timed out (check the address, the port and firewalls)"},
+        {STATUS_UNSUCCESSFUL, WIN32_HOST_UNREACHABLE,
+         "the connection could not be made (check the address and the network)"},
+    };
+    UNREFERENCED_PARAMETER(Bed);
+    for (size_t Index = 0; Index < RTL_NUMBER_OF(Expected); Index++) {
+        const char *Words;
+        CHECK(StatusOfConnect(Expected[Index].Status, &Words) == Expected[Index].Win32Error);
+        CHECK(strcmp(Words, Expected[Index].Words) == 0);
+    }
 }
 
 int main(int Count, char **Arguments)
@@ -165,6 +210,8 @@ int main(int Count, char **Arguments)
         {"commands that there are not", UnknownCommands},
         {"names without an end", NamesWithoutEnd},
         {"properties that make no disk", PropertiesOfNoDisk},
+        {"a command of which more is known elsewhere", CommandOfTheFuture},
+        {"words for connections that are not made", WordsOfConnecting},
     };
     BedStart(&Bed, &Options);
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Tests); Index++) {

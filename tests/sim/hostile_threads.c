@@ -142,7 +142,8 @@ static void TooMany(BED *Bed, uint16_t Silent)
     CHECK(DiskCount(Bed) == TARGETS);
     for (unsigned Round = 0; Round < 100; Round++) {
         CHECK(NativeRequestWait(CreateBegin(Bed, TARGETS, Silent, &Result), NULL) == STATUS_SUCCESS);
-        CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES && strstr(Result.Message, "too many disks") != NULL);
+        CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES &&
+              strcmp(Result.Message, "the adapter has no free address: too many disks") == 0);
     }
     for (unsigned Index = 0; Index < TARGETS; Index++) {
         CHECK(!NativeRequestPoll(Requests[Index], 0));
@@ -166,7 +167,8 @@ static void TooManyThatEnd(BED *Bed, uint16_t Silent)
         CHECK(Made < 8 * DISKS_MAX);
     }
     CHECK(Made >= TARGETS);
-    CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES && strstr(Result.Message, "still ending") != NULL);
+    CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES &&
+          strcmp(Result.Message, "too many disks exist or are still ending") == 0);
     CHECK(DiskCount(Bed) == 0);
     for (unsigned Tries = 0;; Tries++) {
         CHECK(Tries < 6000);

@@ -73,11 +73,11 @@ typedef struct {
 #define FIELD_OF(Noun, Field, ...)                                                                                     \
     {Noun, offsetof(WNBD_PROPERTIES, Field), RTL_FIELD_SIZE(WNBD_PROPERTIES, Field), __VA_ARGS__}
 static const FIELD Fields[] = {
-    FIELD_OF("instance name", InstanceName, true, false),
-    FIELD_OF("serial number", SerialNumber, false, false),
-    FIELD_OF("owner", Owner, false, false),
-    FIELD_OF("server's name", NbdProperties.Hostname, true, true),
-    FIELD_OF("export name", NbdProperties.ExportName, false, false),
+    FIELD_OF("the instance name", InstanceName, true, false),
+    FIELD_OF("the serial number", SerialNumber, false, false),
+    FIELD_OF("the owner", Owner, false, false),
+    FIELD_OF("the server's name", NbdProperties.Hostname, true, true),
+    FIELD_OF("the export name", NbdProperties.ExportName, false, false),
 };
 
 static uint16_t ClosedPort;
@@ -96,12 +96,14 @@ static void Try(BED *Bed, const FIELD *Field, const char *Name, size_t Length, c
         return;
     }
     CHECK(Result.Status == WIN32_INVALID_PARAMETER && Result.Phase == WnbdCreatePhaseRequest);
-    CHECK(strstr(Result.Message, Field->Noun) != NULL && strstr(Result.Message, Words) != NULL);
+    char Expected[WNBD_CREATE_MESSAGE_LENGTH];
+    snprintf(Expected, sizeof(Expected), "%s %s", Field->Noun, Words);
+    CHECK(strcmp(Result.Message, Expected) == 0);
 }
 
 static void Matrix(BED *Bed)
 {
-    char Long[WNBD_MAX_NAME_LENGTH], AtMost[32];
+    char Long[WNBD_MAX_NAME_LENGTH], AtMost[64];
     memset(Long, 'x', sizeof(Long));
     for (size_t Which = 0; Which < RTL_NUMBER_OF(Fields); Which++) {
         const FIELD *Field = &Fields[Which];
@@ -113,14 +115,15 @@ static void Matrix(BED *Bed)
             }
         }
         for (size_t Index = 0; Index < RTL_NUMBER_OF(Bad); Index++) {
-            Try(Bed, Field, Bad[Index], strlen(Bad[Index]), "UTF-8");
+            Try(Bed, Field, Bad[Index], strlen(Bad[Index]),
+                "is not UTF-8, or has control characters or ones that turn the direction of writing");
         }
-        snprintf(AtMost, sizeof(AtMost), "at most %zu bytes", Field->Size - 1);
+        snprintf(AtMost, sizeof(AtMost), "is too long or not terminated (at most %zu bytes)", Field->Size - 1);
         Try(Bed, Field, Long, Field->Size, AtMost);
         if (!Field->Resolved) {
             Try(Bed, Field, Long, Field->Size - 1, NULL);
         }
-        Try(Bed, Field, "", 0, Field->Required ? "empty" : NULL);
+        Try(Bed, Field, "", 0, Field->Required ? "is empty" : NULL);
     }
 }
 

@@ -34,6 +34,16 @@ class Readme(unittest.TestCase):
         for name in EARLIER:
             self.assertTrue(earlier.get(name), f"README does not say where {name} went")
 
+    def test_errors_are_those_that_people_read(self):
+        """Each text of "When something fails" is in an error that a test expects of wnbd-client."""
+        section = self.text.split("## When something fails\n")[1].split("\n## ")[0]
+        texts = re.findall(r"(?m)^\| `([^`]+)` \|", section)
+        self.assertGreater(len(texts), 10)
+        expected = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "cli").glob("*.test"))
+        errors = [line for line in expected.splitlines() if line.startswith("wnbd-client: ")]
+        for text in texts:
+            self.assertTrue(any(text in line for line in errors), f"no error says: {text}")
+
     def test_commands_exist(self):
         client = read("wnbd-client/commands.c")
         for command in set(re.findall(r"wnbd-client(?:\.exe)? ([a-z][a-z-]+)", self.text)) - {"help"}:

@@ -197,7 +197,8 @@ class Errors(bed.Case):
         running = {}
         for stop in ("--silent", "--stall=greeting", "--stall=option", "--stall=answer"):
             server = self.hostile(stop)
-            running[stop] = bed.Program(["wnbd-client", "map", f"disk{stop}", "127.0.0.1", "--port", server.port])
+            running[stop] = bed.Program(["wnbd-client", "map", f"disk{stop}", "127.0.0.1", "--port", server.port,
+                                         "--debug"])
         # The driver goes on serving others meanwhile.
         image = self.image()
         number = self.map("disk", self.serve(servers.NbdKit, image))
@@ -208,6 +209,8 @@ class Errors(bed.Case):
                 done = program.wait(60)
                 self.assertNotEqual(done.status, 0, str(done))
                 self.assertIn("did not answer", done.stderr)
+                self.assertIn("the server did not finish the NBD handshake within 15 seconds (is it an NBD server?)",
+                              done.stderr)
                 self.assertNotIn(f"disk{stop}", self.mapped())
         self.assertLess(time.monotonic() - started, 60)
 

@@ -280,6 +280,7 @@ DWORD WnbdCreateNbd(const PWNBD_PROPERTIES Properties, PWNBD_CREATE_RESULT Resul
            Properties->BlockSize, Properties->Owner, Properties->SerialNumber);
     memset(Result, 0, sizeof(*Result));
     FieldText(Fields, "Message", Result->Message, sizeof(Result->Message));
+    Result->ServerError = (UINT32)FieldNumber(Fields, "ServerError", 0);
     Result->Phase = (WnbdCreatePhase)FieldNumber(Fields, "Phase", WnbdCreatePhaseRequest);
     Result->Status = StatusOf("WnbdCreateNbd");
     return Result->Status;
