@@ -111,6 +111,8 @@ void TimerStart(void);
 void TimerStop(void);
 void WorkStart(void);
 void WorkStop(void);
+/* Waits until no worker is in a routine: each keeps its device until it is out. */
+void WorkSettle(void);
 /* Stops the process if a queued DPC or timer lies within the memory. */
 void DpcCheckFree(const void *Address, size_t Length);
 void TimerCheckFree(const void *Address, size_t Length);

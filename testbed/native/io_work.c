@@ -20,6 +20,7 @@ static struct {
     GROUND_SIGNAL Changed;
     LIST_ENTRY Queue;
     bool Stopping;
+    ULONG Running; /* routines that a worker is in, with their devices referenced */
     GROUND_THREAD *Ground[WORK_THREADS];
     KTHREAD Threads[WORK_THREADS];
 } Work = {.Lock = GROUND_LOCK_INITIALIZER};
@@ -33,6 +34,7 @@ static void WorkServe(PIO_WORKITEM Item)
     PVOID Context = Item->Context;
     RemoveEntryList(&Item->Link);
     Item->Queued = false;
+    Work.Running++;
     GroundLockLeave(&Work.Lock);
 
     /* The routine may queue the item again or free it. */
@@ -45,6 +47,18 @@ static void WorkServe(PIO_WORKITEM Item)
     NtCallbackLeave(&Frame);
     DeviceDereference(Device);
     GroundLockEnter(&Work.Lock);
+    if (--Work.Running == 0) {
+        GroundSignalWakeAll(&Work.Changed);
+    }
+}
+
+void WorkSettle(void)
+{
+    GroundLockEnter(&Work.Lock);
+    while (Work.Running != 0) {
+        GroundSignalWait(&Work.Changed, &Work.Lock, UINT64_MAX);
+    }
+    GroundLockLeave(&Work.Lock);
 }
 
 static void WorkMain(void *Context)

@@ -117,6 +117,7 @@ void NativeDriverUnload(NATIVE_DRIVER *Driver)
 {
     NT_FRAME Frame;
     NativePnpSettle();
+    WorkSettle();
     if (Driver->Object.DeviceObject != NULL) {
         NtViolation(RULE_DEVICE_LEAK, "DriverUnload", "the driver %s still has devices", Driver->Service);
     }
