@@ -47,7 +47,7 @@ static void MapUseUnmap(BED *Bed, const char *Name, uint16_t Port)
 
 static void ServerAbsent(BED *Bed)
 {
-    Map(Bed, "absent", ServerFreePort(), WIN32_CONNECTION_REFUSED);
+    Map(Bed, "absent", ServerRefusing(), WIN32_CONNECTION_REFUSED);
     CHECK(Result.Phase == WnbdCreatePhaseConnect);
     CHECK(BedUnmap(Bed, "absent") != STATUS_SUCCESS);
 }

@@ -288,7 +288,7 @@ int main(int Count, char **Arguments)
     };
     printf("seed %llu\n", (unsigned long long)Options.Seed);
     RandomState = Options.Seed;
-    ClosedPort = ServerFreePort();
+    ClosedPort = ServerRefusing();
     ServerStart(&Server, Memory);
     BedStart(&Bed, &Options);
     BedProperties(&Properties, "victim", Server.Port);

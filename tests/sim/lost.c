@@ -53,7 +53,7 @@ static void TestNotThere(void)
     WNBD_PROPERTIES Properties;
     printf("not there: refused with the cause\n");
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 4});
-    BedProperties(&Properties, "disk", ServerFreePort());
+    BedProperties(&Properties, "disk", ServerRefusing());
     Refused(&Bed, &Properties, 1225, WnbdCreatePhaseConnect);
     strcpy(Properties.NbdProperties.Hostname, "no-such-host.invalid");
     Refused(&Bed, &Properties, 11001, WnbdCreatePhaseResolve);

@@ -183,7 +183,7 @@ int main(int Count, char **Arguments)
 {
     BED Bed;
     NATIVE_OPTIONS Options = {.Seed = Count > 1 ? strtoull(Arguments[1], NULL, 0) : 1};
-    ClosedPort = ServerFreePort();
+    ClosedPort = ServerRefusing();
     BedStart(&Bed, &Options);
     printf("each text of a disk\n");
     Matrix(&Bed);

@@ -40,6 +40,13 @@ uint16_t ServerFreePort(void)
     return Port;
 }
 
+uint16_t ServerRefusing(void)
+{
+    uint16_t Port;
+    ServerBind(&Port); /* stays open and doesn't listen, until the test ends */
+    return Port;
+}
+
 uint16_t ServerSilent(void)
 {
     uint16_t Port;

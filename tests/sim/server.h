@@ -30,3 +30,5 @@ void ServerStop(SERVER *Server);
 uint16_t ServerSilent(void);
 /* A port of 127.0.0.1 at which nothing listens. */
 uint16_t ServerFreePort(void);
+/* A port that refuses connections and that no other program gets while this one runs. */
+uint16_t ServerRefusing(void);
