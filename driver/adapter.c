@@ -11,8 +11,7 @@
 /* Transfers of up to 2 MiB: with one page more, for buffers that don't begin on a page's border. */
 #define ADAPTER_PHYSICAL_BREAKS (WNBD_DEFAULT_MAX_TRANSFER_LENGTH / PAGE_SIZE + 1)
 
-/* When to look whether Windows has seen a change, and again if it has not; each pause twice as long as the one before.
- */
+/* When to look whether Windows has seen a change, and again if not: each pause is twice as long as the one before. */
 #define ADAPTER_WATCH_FIRST_MS 1000u
 #define ADAPTER_WATCH_MOST_MS 32000u
 
@@ -140,9 +139,15 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
     }
 }
 
-static const CREATE_OUTCOME AdapterLeaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
-                                              .Phase = WnbdCreatePhaseConnect,
-                                              .Message = "the adapter is being removed"};
+/* The adapter goes and takes the disk with it, in whatever state that is. */
+static void AdapterDismiss(DISK *Disk)
+{
+    static const CREATE_OUTCOME Leaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
+                                           .Phase = WnbdCreatePhaseConnect,
+                                           .Message = "the adapter is being removed"};
+    IoctlCreateDone(Disk, &Leaving);
+    DiskWithdraw(Disk);
+}
 
 void AdapterPendBegin(ADAPTER *Adapter)
 {
@@ -171,8 +176,7 @@ void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk)
     BOOLEAN Leaving = Adapter->Leaving;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (Leaving) {
-        IoctlCreateDone(Disk, &AdapterLeaving);
-        DiskWithdraw(Disk);
+        AdapterDismiss(Disk);
     }
 }
 
@@ -187,8 +191,7 @@ VOID AdapterCompleteServiceIrps(PVOID Extension)
     UINT64 Id = 0;
     while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
         Id = Disk->ConnectionId;
-        IoctlCreateDone(Disk, &AdapterLeaving);
-        DiskWithdraw(Disk);
+        AdapterDismiss(Disk);
         DiskRelease(Disk);
     }
     /* What somebody else has taken to answer, or has cancelled, is answered in a moment. PASSIVE_LEVEL, no locks. */

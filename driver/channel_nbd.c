@@ -362,8 +362,7 @@ static void ConnectionFinish(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
     if (Connection->Outcome.Win32Error == 0) {
-        OutcomeSet(&Connection->Outcome, WIN32_OPERATION_ABORTED, WnbdCreatePhaseConnect, 0,
-                   "the disk was removed while it was being made");
+        Connection->Outcome = OutcomeRemoved;
     }
     KeCancelTimer(&Connection->Timer);
     /* In this order: who hears of the failure may use the name again at once. */

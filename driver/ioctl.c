@@ -222,6 +222,10 @@ static NTSTATUS CommandCreate(COMMAND *Command)
     return Words != NULL ? StatusOfWin32(Win32Error) : CreateStart(Command, &Create->Properties, FALSE, &Words);
 }
 
+const CREATE_OUTCOME OutcomeRemoved = {.Win32Error = WIN32_OPERATION_ABORTED,
+                                       .Phase = WnbdCreatePhaseConnect,
+                                       .Message = "the disk was removed while it was being made"};
+
 void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
                 const char *Words)
 {
@@ -293,9 +297,6 @@ void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome)
 
 static NTSTATUS CommandRemove(COMMAND *Command)
 {
-    static const CREATE_OUTCOME Removed = {.Win32Error = WIN32_OPERATION_ABORTED,
-                                           .Phase = WnbdCreatePhaseConnect,
-                                           .Message = "the disk was removed while it was being made"};
     const WNBD_IOCTL_REMOVE_COMMAND *Remove = Command->Buffer;
     DISK *Disk;
     NTSTATUS Status = CommandDisk(Command, Remove->InstanceName, (const UCHAR *)&Remove->Options,
@@ -306,7 +307,7 @@ static NTSTATUS CommandRemove(COMMAND *Command)
     BOOLEAN Withdrawn = DiskWithdraw(Disk);
     if (Withdrawn) {
         /* Now, not when the connection is closed: nobody who walks the table finds the request any more. */
-        IoctlCreateDone(Disk, &Removed);
+        IoctlCreateDone(Disk, &OutcomeRemoved);
     }
     DiskRelease(Disk);
     return Withdrawn ? STATUS_SUCCESS : STATUS_OBJECT_NAME_NOT_FOUND;

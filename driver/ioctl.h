@@ -18,6 +18,9 @@ typedef struct {
     CHAR Message[WNBD_CREATE_MESSAGE_LENGTH]; /* UTF-8: the cause, or a warning, or "" */
 } CREATE_OUTCOME;
 
+/* The outcome for a disk that was removed while it was being made. */
+extern const CREATE_OUTCOME OutcomeRemoved;
+
 /* Fills an outcome; Words are ours, copied. */
 void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
                 const char *Words);
