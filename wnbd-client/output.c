@@ -10,6 +10,8 @@
 
 #include <windows.h>
 
+#include "base/utf8.h"
+
 #define LINE_WIDTH 80
 
 static volatile LONG FirstFailure;
@@ -127,38 +129,12 @@ uint32_t OutputStatus(void)
     return (uint32_t)InterlockedCompareExchange(&FirstFailure, 0, 0);
 }
 
-/* Ends a line, or turns the direction of writing: what follows would be shown as something else. */
-static bool TurnsText(uint32_t Code)
+/* Returns the length in bytes of the character at Text, of which Available bytes exist; 0 if it can't be shown. */
+static size_t CharacterLength(const char *Text, size_t Available)
 {
-    return Code == 0x061C || Code == 0x200E || Code == 0x200F || (Code >= 0x2028 && Code <= 0x202E) ||
-           (Code >= 0x2066 && Code <= 0x2069);
-}
-
-/*
- * Returns the length in bytes of the UTF-8 character at Text, of which Available bytes exist; 0 if it is malformed
- * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), a control character (C0, DEL, C1) or one that
- * TurnsText.
- */
-static size_t CharacterLength(const unsigned char *Text, size_t Available)
-{
-    static const uint32_t Smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char First = Text[0];
-    if (First < 0x80) {
-        return First >= 0x20 && First != 0x7F;
-    }
-    size_t Length = First >= 0xF0 ? 4 : First >= 0xE0 ? 3 : 2;
-    if (First < 0xC0 || First > 0xF7 || Length > Available) {
-        return 0;
-    }
-    uint32_t Code = First & (0xFFu >> (Length + 1));
-    for (size_t Index = 1; Index < Length; Index++) {
-        if ((Text[Index] & 0xC0) != 0x80) {
-            return 0;
-        }
-        Code = Code << 6 | (Text[Index] & 0x3F);
-    }
-    bool Valid = Code >= Smallest[Length] && Code >= 0xA0 && Code <= 0x10FFFF && (Code < 0xD800 || Code > 0xDFFF);
-    return Valid && !TurnsText(Code) ? Length : 0;
+    uint32_t Character;
+    size_t Length = Utf8Decode((const uint8_t *)Text, Available, &Character);
+    return Length != 0 && !Utf8IsHarmful(Character) ? Length : 0;
 }
 
 const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextSizeBytes)
@@ -166,7 +142,7 @@ const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextS
     size_t Used = 0;
     size_t At = 0;
     while (At < TextSizeBytes && Text[At] != '\0') {
-        size_t Length = CharacterLength((const unsigned char *)Text + At, TextSizeBytes - At);
+        size_t Length = CharacterLength(Text + At, TextSizeBytes - At);
         size_t Needed = Length == 0 ? 1 : Length;
         if (Used + Needed >= Size) {
             break;
@@ -187,7 +163,7 @@ size_t OutputWidth(const char *Text)
 {
     size_t Width = 0;
     for (; *Text != '\0'; Text++) {
-        Width += ((unsigned char)*Text & 0xC0) != 0x80;
+        Width += !Utf8IsContinuation((uint8_t)*Text);
     }
     return Width;
 }
