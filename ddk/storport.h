@@ -117,45 +117,66 @@ typedef struct _STOR_UC_DEVICE_USAGE {
 
 struct _PORT_CONFIGURATION_INFORMATION;
 
-typedef BOOLEAN HW_INITIALIZE(PVOID DeviceExtension);
+/*
+ * The IRQLs are those of the callbacks' pages, for virtual miniports. HIGH_LEVEL stands for DIRQL, of which they have
+ * none. HwFindAdapter: PASSIVE_LEVEL, but DISPATCH_LEVEL in place of ScsiRestartAdapter. HwStorResetBus:
+ * DISPATCH_LEVEL, and what SRB_FUNCTION_RESET_BUS asks for is the same.
+ */
+typedef _IRQL_requires_max_(HIGH_LEVEL)
+BOOLEAN HW_INITIALIZE(PVOID DeviceExtension);
 typedef HW_INITIALIZE *PHW_INITIALIZE;
-typedef BOOLEAN HW_STARTIO(PVOID DeviceExtension, PSCSI_REQUEST_BLOCK Srb);
+typedef _IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN HW_STARTIO(PVOID DeviceExtension, PSCSI_REQUEST_BLOCK Srb);
 typedef HW_STARTIO *PHW_STARTIO;
-typedef BOOLEAN HW_INTERRUPT(PVOID DeviceExtension);
+typedef _IRQL_requires_max_(HIGH_LEVEL)
+BOOLEAN HW_INTERRUPT(PVOID DeviceExtension);
 typedef HW_INTERRUPT *PHW_INTERRUPT;
-typedef ULONG VIRTUAL_HW_FIND_ADAPTER(PVOID DeviceExtension, PVOID HwContext, PVOID BusInformation, PVOID LowerDevice,
-                                      PCHAR ArgumentString, struct _PORT_CONFIGURATION_INFORMATION *ConfigInfo,
-                                      PBOOLEAN Again);
+typedef _IRQL_requires_max_(DISPATCH_LEVEL)
+ULONG VIRTUAL_HW_FIND_ADAPTER(PVOID DeviceExtension, PVOID HwContext, PVOID BusInformation, PVOID LowerDevice,
+                              PCHAR ArgumentString, struct _PORT_CONFIGURATION_INFORMATION *ConfigInfo, PBOOLEAN Again);
 typedef VIRTUAL_HW_FIND_ADAPTER *PVIRTUAL_HW_FIND_ADAPTER;
-typedef BOOLEAN HW_RESET_BUS(PVOID DeviceExtension, ULONG PathId);
+typedef _IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN HW_RESET_BUS(PVOID DeviceExtension, ULONG PathId);
 typedef HW_RESET_BUS *PHW_RESET_BUS;
-typedef SCSI_ADAPTER_CONTROL_STATUS HW_ADAPTER_CONTROL(PVOID DeviceExtension, SCSI_ADAPTER_CONTROL_TYPE ControlType,
-                                                       PVOID Parameters);
+typedef _IRQL_requires_max_(HIGH_LEVEL)
+SCSI_ADAPTER_CONTROL_STATUS HW_ADAPTER_CONTROL(PVOID DeviceExtension, SCSI_ADAPTER_CONTROL_TYPE ControlType,
+                                               PVOID Parameters);
 typedef HW_ADAPTER_CONTROL *PHW_ADAPTER_CONTROL;
-typedef SCSI_UNIT_CONTROL_STATUS HW_UNIT_CONTROL(PVOID DeviceExtension, SCSI_UNIT_CONTROL_TYPE ControlType,
-                                                 PVOID Parameters);
+typedef _IRQL_requires_max_(DISPATCH_LEVEL)
+SCSI_UNIT_CONTROL_STATUS HW_UNIT_CONTROL(PVOID DeviceExtension, SCSI_UNIT_CONTROL_TYPE ControlType, PVOID Parameters);
 typedef HW_UNIT_CONTROL *PHW_UNIT_CONTROL;
-typedef BOOLEAN HW_BUILDIO(PVOID DeviceExtension, PSCSI_REQUEST_BLOCK Srb);
+typedef _IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN HW_BUILDIO(PVOID DeviceExtension, PSCSI_REQUEST_BLOCK Srb);
 typedef HW_BUILDIO *PHW_BUILDIO;
-typedef VOID HW_DMA_STARTED(PVOID DeviceExtension);
+typedef _IRQL_requires_max_(DISPATCH_LEVEL)
+VOID HW_DMA_STARTED(PVOID DeviceExtension);
 typedef HW_DMA_STARTED *PHW_DMA_STARTED;
-typedef BOOLEAN HW_ADAPTER_STATE(PVOID DeviceExtension, PVOID Context, BOOLEAN SaveState);
+typedef _IRQL_requires_max_(HIGH_LEVEL)
+BOOLEAN HW_ADAPTER_STATE(PVOID DeviceExtension, PVOID Context, BOOLEAN SaveState);
 typedef HW_ADAPTER_STATE *PHW_ADAPTER_STATE;
-typedef VOID HW_FREE_ADAPTER_RESOURCES(PVOID DeviceExtension);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+VOID HW_FREE_ADAPTER_RESOURCES(PVOID DeviceExtension);
 typedef HW_FREE_ADAPTER_RESOURCES *PHW_FREE_ADAPTER_RESOURCES;
-typedef VOID HW_PROCESS_SERVICE_REQUEST(PVOID DeviceExtension, PVOID Irp);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+VOID HW_PROCESS_SERVICE_REQUEST(PVOID DeviceExtension, PVOID Irp);
 typedef HW_PROCESS_SERVICE_REQUEST *PHW_PROCESS_SERVICE_REQUEST;
-typedef VOID HW_COMPLETE_SERVICE_IRP(PVOID DeviceExtension);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+VOID HW_COMPLETE_SERVICE_IRP(PVOID DeviceExtension);
 typedef HW_COMPLETE_SERVICE_IRP *PHW_COMPLETE_SERVICE_IRP;
-typedef VOID HW_INITIALIZE_TRACING(PVOID Arg1, PVOID Arg2);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+VOID HW_INITIALIZE_TRACING(PVOID Arg1, PVOID Arg2);
 typedef HW_INITIALIZE_TRACING *PHW_INITIALIZE_TRACING;
-typedef VOID HW_CLEANUP_TRACING(PVOID Arg1);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+VOID HW_CLEANUP_TRACING(PVOID Arg1);
 typedef HW_CLEANUP_TRACING *PHW_CLEANUP_TRACING;
-typedef VOID HW_TRACING_ENABLED(PVOID DeviceExtension, BOOLEAN Enabled);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+VOID HW_TRACING_ENABLED(PVOID DeviceExtension, BOOLEAN Enabled);
 typedef HW_TRACING_ENABLED *PHW_TRACING_ENABLED;
-typedef BOOLEAN HW_PASSIVE_INITIALIZE_ROUTINE(PVOID DeviceExtension);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+BOOLEAN HW_PASSIVE_INITIALIZE_ROUTINE(PVOID DeviceExtension);
 typedef HW_PASSIVE_INITIALIZE_ROUTINE *PHW_PASSIVE_INITIALIZE_ROUTINE;
-typedef VOID HW_TIMER(PVOID DeviceExtension);
+typedef _IRQL_requires_(DISPATCH_LEVEL)
+VOID HW_TIMER(PVOID DeviceExtension);
 typedef HW_TIMER *PHW_TIMER;
 
 typedef struct _HW_INITIALIZATION_DATA {

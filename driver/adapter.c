@@ -16,6 +16,7 @@
 #define ADAPTER_WATCH_MOST_MS 32000u
 
 /* WDK: PORT_CONFIGURATION_INFORMATION. What isn't set here is Storport's and stays. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
 {
     Configuration->VirtualDevice = TRUE;
@@ -33,6 +34,7 @@ static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
 }
 
 /* Our own device interface, by which libwnbd finds the adapter. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS AdapterEnableInterface(ADAPTER *Adapter, PDEVICE_OBJECT Pdo)
 {
     NTSTATUS Status = IoRegisterDeviceInterface(Pdo, &WNBD_GUID, NULL, &Adapter->InterfaceLink);
@@ -48,6 +50,7 @@ static NTSTATUS AdapterEnableInterface(ADAPTER *Adapter, PDEVICE_OBJECT Pdo)
     return Status;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static void AdapterDisableInterface(ADAPTER *Adapter)
 {
     if (Adapter->InterfaceEnabled) {
@@ -63,6 +66,7 @@ static void AdapterDisableInterface(ADAPTER *Adapter)
  * ScsiRestartAdapter at DISPATCH_LEVEL (WDK, HwFindAdapter). Nothing that it holds depends on what was stopped: disks
  * and connections stay.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void AdapterFindAgain(ADAPTER *Adapter)
 {
     KIRQL Irql;
@@ -71,6 +75,7 @@ static void AdapterFindAgain(ADAPTER *Adapter)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
+_Use_decl_annotations_
 ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Arguments,
                   PPORT_CONFIGURATION_INFORMATION Configuration, PBOOLEAN Again)
 {
@@ -109,6 +114,7 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     return SP_RETURN_FOUND;
 }
 
+_Use_decl_annotations_
 BOOLEAN AdapterInitialize(PVOID Extension)
 {
     /* Its IRQL is documented in two ways; nothing has to be done here. */
@@ -116,6 +122,7 @@ BOOLEAN AdapterInitialize(PVOID Extension)
     return TRUE;
 }
 
+_Use_decl_annotations_
 SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters)
 {
     UNREFERENCED_PARAMETER(Extension);
@@ -140,6 +147,7 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
 }
 
 /* The adapter goes and takes the disk with it, in whatever state that is. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void AdapterDismiss(DISK *Disk)
 {
     static const CREATE_OUTCOME Leaving = {.Win32Error = WIN32_SHUTDOWN_IN_PROGRESS,
@@ -149,6 +157,7 @@ static void AdapterDismiss(DISK *Disk)
     DiskWithdraw(Disk);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterPendBegin(ADAPTER *Adapter)
 {
     KIRQL Irql;
@@ -159,6 +168,7 @@ void AdapterPendBegin(ADAPTER *Adapter)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterPendEnd(ADAPTER *Adapter)
 {
     KIRQL Irql;
@@ -169,6 +179,7 @@ void AdapterPendEnd(ADAPTER *Adapter)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk)
 {
     KIRQL Irql;
@@ -180,6 +191,7 @@ void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk)
     }
 }
 
+_Use_decl_annotations_
 VOID AdapterCompleteServiceIrps(PVOID Extension)
 {
     ADAPTER *Adapter = Extension;
@@ -198,6 +210,7 @@ VOID AdapterCompleteServiceIrps(PVOID Extension)
     KeWaitForSingleObject(&Adapter->NoPended, Executive, KernelMode, FALSE, NULL);
 }
 
+_Use_decl_annotations_
 VOID AdapterFree(PVOID Extension)
 {
     ADAPTER *Adapter = Extension;
@@ -218,6 +231,7 @@ VOID AdapterFree(PVOID Extension)
 
 /* ---- the table ---- */
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS AdapterDiskCreated(ADAPTER *Adapter)
 {
     NTSTATUS Status = STATUS_SUCCESS;
@@ -235,6 +249,7 @@ NTSTATUS AdapterDiskCreated(ADAPTER *Adapter)
     return Status;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterDiskDestroyed(ADAPTER *Adapter)
 {
     KIRQL Irql;
@@ -246,6 +261,7 @@ void AdapterDiskDestroyed(ADAPTER *Adapter)
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
 {
     if (Path != 0 || Target >= ADAPTER_TARGETS || Lun != 0) {
@@ -265,6 +281,7 @@ DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
 }
 
 /* Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static DISK *AdapterFindName(ADAPTER *Adapter, const CHAR *InstanceName)
 {
     for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
@@ -276,6 +293,7 @@ static DISK *AdapterFindName(ADAPTER *Adapter, const CHAR *InstanceName)
     return NULL;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName)
 {
     KIRQL Irql;
@@ -288,6 +306,7 @@ DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName)
     return Disk;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id)
 {
     DISK *Next = NULL;
@@ -307,6 +326,7 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id)
 }
 
 /* Lock held. ADAPTER_TARGETS: all are taken. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static ULONG AdapterFreeTarget(const ADAPTER *Adapter)
 {
     for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
@@ -318,6 +338,7 @@ static ULONG AdapterFreeTarget(const ADAPTER *Adapter)
     return ADAPTER_TARGETS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
 {
     NTSTATUS Status = STATUS_SUCCESS;
@@ -340,6 +361,7 @@ NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
     return Status;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk)
 {
     ADAPTER_TARGET *Place = &Adapter->Targets[Disk->Target];
@@ -353,6 +375,7 @@ BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk)
     return There;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void AdapterSetMade(ADAPTER *Adapter, UCHAR Target, BOOLEAN Made, BOOLEAN Lost)
 {
     if (Target >= ADAPTER_TARGETS) {
@@ -365,16 +388,19 @@ static void AdapterSetMade(ADAPTER *Adapter, UCHAR Target, BOOLEAN Made, BOOLEAN
     KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterUnitMade(ADAPTER *Adapter, UCHAR Target)
 {
     AdapterSetMade(Adapter, Target, TRUE, FALSE);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterUnitLost(ADAPTER *Adapter, UCHAR Target)
 {
     AdapterSetMade(Adapter, Target, TRUE, TRUE);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target)
 {
     AdapterSetMade(Adapter, Target, FALSE, FALSE);
@@ -383,6 +409,7 @@ void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target)
 /* ---- what Windows has to see ---- */
 
 /* A disk came or went at this place, and Windows doesn't know. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN AdapterUnnoticed(const ADAPTER_TARGET *Place)
 {
     const DISK *Disk = Place->Disk;
@@ -394,12 +421,14 @@ static BOOLEAN AdapterUnnoticed(const ADAPTER_TARGET *Place)
 
 static HW_TIMER AdapterWatch;
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void AdapterWatchAfter(ADAPTER *Adapter, ULONG DelayMs)
 {
     StorPortNotification(RequestTimerCall, Adapter, AdapterWatch, DelayMs * 1000);
 }
 
 /* WDK: HW_TIMER. DISPATCH_LEVEL. */
+_Use_decl_annotations_
 static VOID AdapterWatch(PVOID Extension)
 {
     ADAPTER *Adapter = Extension;
@@ -420,6 +449,7 @@ static VOID AdapterWatch(PVOID Extension)
     }
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterRescan(ADAPTER *Adapter)
 {
     KIRQL Irql;

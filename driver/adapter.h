@@ -55,29 +55,34 @@ typedef struct {
 } ADAPTER;
 
 /* Storport's callbacks; see their pages for IRQL and order. */
-ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Arguments,
-                  PPORT_CONFIGURATION_INFORMATION Configuration, PBOOLEAN Again);
-BOOLEAN AdapterInitialize(PVOID Extension);
-SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters);
-VOID AdapterFree(PVOID Extension);
+VIRTUAL_HW_FIND_ADAPTER AdapterFind;
+HW_INITIALIZE AdapterInitialize;
+HW_ADAPTER_CONTROL AdapterControl;
+HW_FREE_ADAPTER_RESOURCES AdapterFree;
 /* Answers what is pended and takes all disks away; no new ones come. */
-VOID AdapterCompleteServiceIrps(PVOID Extension);
+HW_COMPLETE_SERVICE_IRP AdapterCompleteServiceIrps;
 /* Around the pending of a request, until StorPortCompleteServiceIrp has returned. <= DISPATCH_LEVEL, no lock held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterPendBegin(ADAPTER *Adapter);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterPendEnd(ADAPTER *Adapter);
 /* For a create request that was pended while that ran: answers it if it did. <= DISPATCH_LEVEL. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk);
 
 /*
  * The disk at an address with a reference for the caller. NULL if there is
  * none: the caller says so to Windows (NO_DEVICE). <= DISPATCH_LEVEL.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 
 /* The disk of that name (bytes compared), with a reference; NULL if there is none. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName);
 
 /* The disk with the lowest ConnectionId above Id, with a reference; NULL at the end. For walking all disks. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
 
 /*
@@ -85,13 +90,16 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
  * STATUS_OBJECT_NAME_COLLISION, STATUS_SHUTDOWN_IN_PROGRESS (the adapter is going
  * away) or STATUS_INSUFFICIENT_RESOURCES (no address free).
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk);
 
 /*
  * Counts the disks that exist: AdapterFree waits for the last. PASSIVE_LEVEL. Fails with STATUS_SHUTDOWN_IN_PROGRESS
  * (the adapter is going away) or STATUS_QUOTA_EXCEEDED (ADAPTER_DISKS_MAX).
  */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS AdapterDiskCreated(ADAPTER *Adapter);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterDiskDestroyed(ADAPTER *Adapter);
 
 /*
@@ -99,9 +107,13 @@ void AdapterDiskDestroyed(ADAPTER *Adapter);
  * INQUIRY is answered (FALSE: Disk has just been withdrawn, say NO_DEVICE);
  * there is a device for it; the device has lost its unit; it is removed.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterUnitMade(ADAPTER *Adapter, UCHAR Target);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterUnitLost(ADAPTER *Adapter, UCHAR Target);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target);
 
 /*
@@ -109,4 +121,5 @@ void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target);
  * changed: Storport has been seen to ignore a notification that came soon after
  * another. <= DISPATCH_LEVEL, no lock held.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterRescan(ADAPTER *Adapter);

@@ -14,12 +14,16 @@ typedef struct WIRE WIRE;
 
 typedef struct {
     /* There may be work in the queue. No lock held, <= DISPATCH_LEVEL. */
+    _IRQL_requires_max_(DISPATCH_LEVEL)
     void (*Kick)(CHANNEL *Channel);
     /* Keeps a wire request's payload apart from its SRB's memory, which goes back. Disk's lock held. */
+    _IRQL_requires_(DISPATCH_LEVEL)
     void (*Rescue)(CHANNEL *Channel, WIRE *Wire);
     /* Ends the connection: politely where the other side cooperates, in any case soon. No lock held. */
+    _IRQL_requires_max_(DISPATCH_LEVEL)
     void (*Close)(CHANNEL *Channel);
     /* Frees the channel. Nothing of it is under way. PASSIVE_LEVEL. */
+    _IRQL_requires_max_(PASSIVE_LEVEL)
     void (*Free)(CHANNEL *Channel);
 } CHANNEL_TYPE;
 

@@ -24,6 +24,7 @@ typedef enum {
     ACTION_FINISH
 } ACTION;
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionMove(CONNECTION *Connection, CONNECTION_STATE State)
 {
     INVARIANT(ConnectionNext[Connection->State] & BIT(State));
@@ -31,11 +32,13 @@ void ConnectionMove(CONNECTION *Connection, CONNECTION_STATE State)
     Connection->DeadlineAt = 0;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void ConnectionQueueDpc(CONNECTION *Connection)
 {
     KeInsertQueueDpc(&Connection->Dpc, NULL, NULL);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void ConnectionSetTimer(CONNECTION *Connection, ULONGLONG Interval)
 {
     LARGE_INTEGER Due = {.QuadPart = -(LONGLONG)Interval};
@@ -43,6 +46,7 @@ static void ConnectionSetTimer(CONNECTION *Connection, ULONGLONG Interval)
 }
 
 /* The present state may last so long. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void ConnectionDeadline(CONNECTION *Connection, ULONG TimeoutMs)
 {
     ULONGLONG Interval = (ULONGLONG)TimeoutMs * 10000;
@@ -50,11 +54,13 @@ static void ConnectionDeadline(CONNECTION *Connection, ULONG TimeoutMs)
     ConnectionSetTimer(Connection, Interval);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN ConnectionLate(const CONNECTION *Connection)
 {
     return Connection->DeadlineAt != 0 && KeQueryInterruptTime() >= Connection->DeadlineAt;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static WnbdCreatePhase ConnectionPhase(const CONNECTION *Connection)
 {
     switch (Connection->State) {
@@ -71,6 +77,7 @@ static WnbdCreatePhase ConnectionPhase(const CONNECTION *Connection)
 }
 
 /* Notes why it doesn't go on. The first failure of an attempt counts; what follows is its consequence. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionNote(CONNECTION *Connection, UINT32 Win32Error, UINT32 ServerError, const char *Words)
 {
     CREATE_OUTCOME *Outcome = &Connection->Outcome;
@@ -81,6 +88,7 @@ void ConnectionNote(CONNECTION *Connection, UINT32 Win32Error, UINT32 ServerErro
     TraceWarning("%s: %s", Connection->Disk->Properties.InstanceName, Outcome->Message);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void ConnectionClose(CONNECTION *Connection)
 {
     if (Connection->State != CONNECTION_CLOSING && Connection->State != CONNECTION_CLOSED) {
@@ -90,6 +98,7 @@ static void ConnectionClose(CONNECTION *Connection)
 }
 
 /* Sends what has to be sent still, then closes. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void ConnectionLeave(CONNECTION *Connection)
 {
     ConnectionMove(Connection, CONNECTION_LEAVING);
@@ -97,6 +106,7 @@ static void ConnectionLeave(CONNECTION *Connection)
     ConnectionQueueDpc(Connection);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionFail(CONNECTION *Connection, UINT32 Win32Error, const char *Words)
 {
     /* A peer that closes after our farewell, or an operation that our closing has ended, is no failure. */
@@ -106,6 +116,7 @@ void ConnectionFail(CONNECTION *Connection, UINT32 Win32Error, const char *Words
     ConnectionClose(Connection);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionFailNbd(CONNECTION *Connection)
 {
     if (Connection->State != CONNECTION_CLOSING && !Connection->Farewell) {
@@ -122,6 +133,7 @@ void ConnectionFailNbd(CONNECTION *Connection)
 
 /* ---- completions of the control operations ---- */
 
+_Use_decl_annotations_
 void ConnectionControlDone(void *Context, NTSTATUS Status, ULONG_PTR Information)
 {
     CONNECTION *Connection = Context;
@@ -141,6 +153,7 @@ void ConnectionControlDone(void *Context, NTSTATUS Status, ULONG_PTR Information
     }
 }
 
+_Use_decl_annotations_
 void ConnectionCloseDone(void *Context, NTSTATUS Status, ULONG_PTR Information)
 {
     UNREFERENCED_PARAMETER(Status);
@@ -156,6 +169,7 @@ void ConnectionCloseDone(void *Context, NTSTATUS Status, ULONG_PTR Information)
 /* ---- the drain: one step after the other, decided under the lock, done outside it ---- */
 
 /* The next address of the server, or the end. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionTryNext(CONNECTION *Connection)
 {
     if (Connection->Stop || Connection->AddressNext == Connection->AddressCount) {
@@ -171,11 +185,13 @@ static ACTION ConnectionTryNext(CONNECTION *Connection)
     return ACTION_SOCKET;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static PSOCKADDR ConnectionAddress(CONNECTION *Connection)
 {
     return (PSOCKADDR)&Connection->Addresses[Connection->AddressNext - 1];
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void ConnectionFailConnect(CONNECTION *Connection, NTSTATUS Status)
 {
     const char *Words;
@@ -184,6 +200,7 @@ static void ConnectionFailConnect(CONNECTION *Connection, NTSTATUS Status)
     ConnectionNote(Connection, Win32Error, 0, Words);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionOpened(CONNECTION *Connection)
 {
     if (Connection->ControlBusy) {
@@ -201,6 +218,7 @@ static ACTION ConnectionOpened(CONNECTION *Connection)
 }
 
 /* A step of connecting has ended; Next does what comes after a success. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionStepped(CONNECTION *Connection, ACTION (*Next)(CONNECTION *Connection))
 {
     if (Connection->ControlBusy) {
@@ -224,6 +242,7 @@ static ACTION ConnectionStepped(CONNECTION *Connection, ACTION (*Next)(CONNECTIO
     return Next(Connection);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionBound(CONNECTION *Connection)
 {
     ConnectionMove(Connection, CONNECTION_CONNECTING);
@@ -232,6 +251,7 @@ static ACTION ConnectionBound(CONNECTION *Connection)
     return ACTION_CONNECT;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionConnected(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
@@ -261,6 +281,7 @@ static ACTION ConnectionConnected(CONNECTION *Connection)
 }
 
 /* HANDSHAKE, READY, LEAVING: bytes come and go. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionTransfer(CONNECTION *Connection, LIST_ENTRY *Done)
 {
     if (TransferConsume(Connection, Done)) {
@@ -304,6 +325,7 @@ static ACTION ConnectionTransfer(CONNECTION *Connection, LIST_ENTRY *Done)
     return ACTION_NONE;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionClosing(CONNECTION *Connection, LIST_ENTRY *Done)
 {
     if (Connection->Established) {
@@ -328,6 +350,7 @@ static ACTION ConnectionClosing(CONNECTION *Connection, LIST_ENTRY *Done)
     return ACTION_AGAIN;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionDecide(CONNECTION *Connection, LIST_ENTRY *Done)
 {
     switch (Connection->State) {
@@ -358,6 +381,7 @@ static ACTION ConnectionDecide(CONNECTION *Connection, LIST_ENTRY *Done)
     }
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void ConnectionFinish(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
@@ -371,6 +395,7 @@ static void ConnectionFinish(CONNECTION *Connection)
     DiskRelease(Disk);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void ConnectionPerform(CONNECTION *Connection, ACTION Action)
 {
     NET *Net = &Connection->Disk->Adapter->Net;
@@ -409,6 +434,7 @@ static void ConnectionPerform(CONNECTION *Connection, ACTION Action)
  * has done enough for once and leaves the rest to the DPC. Callers hold a
  * reference to the disk, or are DPCs, which the disk's end waits for.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void ConnectionDrain(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
@@ -448,6 +474,7 @@ void ConnectionDrain(CONNECTION *Connection)
     }
 }
 
+_Use_decl_annotations_
 VOID NTAPI ConnectionDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
     UNREFERENCED_PARAMETER(Dpc);
@@ -456,6 +483,7 @@ VOID NTAPI ConnectionDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argume
     ConnectionDrain(Context);
 }
 
+_Use_decl_annotations_
 VOID NTAPI ConnectionTimerDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
     UNREFERENCED_PARAMETER(Dpc);

@@ -124,13 +124,16 @@ struct CONNECTION {
 };
 
 /* Allocates a channel for Disk, whose properties name the server. PASSIVE_LEVEL. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS NbdChannelCreate(DISK *Disk, CHANNEL **Channel);
 /* Starts connecting; the outcome goes to IoctlCreateDone. PASSIVE_LEVEL. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void NbdChannelStart(CHANNEL *Channel);
 
 /* ---- between channel_nbd.c, channel_nbd_start.c and channel_nbd_io.c; "lock" is the disk's ---- */
 
 /* Does what the connection's state asks for until it has to wait. <= DISPATCH_LEVEL, no lock held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void ConnectionDrain(CONNECTION *Connection);
 KDEFERRED_ROUTINE ConnectionDpc;
 KDEFERRED_ROUTINE ConnectionTimerDpc;
@@ -139,27 +142,40 @@ NET_DONE ConnectionControlDone;
 NET_DONE ConnectionCloseDone;
 
 /* Notes why it doesn't go on. The first failure of an attempt counts. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionNote(CONNECTION *Connection, UINT32 Win32Error, UINT32 ServerError, const char *Words);
 
 /* Notes a failure and ends the connection: CONNECTION_CLOSING, if it is not there yet. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionFail(CONNECTION *Connection, UINT32 Win32Error, const char *Words);
 /* The same with what the NBD engine says. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionFailNbd(CONNECTION *Connection);
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionMove(CONNECTION *Connection, CONNECTION_STATE State);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void ConnectionQueueDpc(CONNECTION *Connection);
 /* The handshake has succeeded: the disk's properties become known: CONNECTION_READY. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionEstablished(CONNECTION *Connection);
 
 /* Allocates and frees buffers and operations of the transfers. PASSIVE_LEVEL. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS TransferInitialize(CONNECTION *Connection);
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void TransferFree(CONNECTION *Connection);
 /* Forgets everything of an earlier attempt; nothing is in flight. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void TransferReset(CONNECTION *Connection);
 /* Handles received bytes, at most CONNECTION_PIECE_BYTES of payload. TRUE: there are more. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN TransferConsume(CONNECTION *Connection, LIST_ENTRY *Done);
 /* Sends what there is to send. No lock held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void TransferTransmit(CONNECTION *Connection);
 /* Nothing is left to be sent. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN TransferIdle(const CONNECTION *Connection);
 /* CHANNEL_TYPE.Rescue */
+_IRQL_requires_(DISPATCH_LEVEL)
 void TransferRescue(CHANNEL *Channel, WIRE *Wire);

@@ -11,6 +11,7 @@
 #include "status.h"
 #include "trace.h"
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
 {
     TRANSMIT *Transmit = Context;
@@ -27,6 +28,7 @@ static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
     KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void TransferReceived(void *Context, NTSTATUS Status, ULONG_PTR Information)
 {
     CONNECTION *Connection = Context;
@@ -46,6 +48,7 @@ static void TransferReceived(void *Context, NTSTATUS Status, ULONG_PTR Informati
     KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS TransferInitialize(CONNECTION *Connection)
 {
     NTSTATUS Status = NetOpInitialize(&Connection->Receive, TransferReceived, Connection);
@@ -63,6 +66,7 @@ NTSTATUS TransferInitialize(CONNECTION *Connection)
     return Status;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void TransferFree(CONNECTION *Connection)
 {
     for (ULONG Index = 0; Index < Connection->TransmitCount; Index++) {
@@ -74,6 +78,7 @@ void TransferFree(CONNECTION *Connection)
     PoolFree(Connection->Rescued);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void TransferReset(CONNECTION *Connection)
 {
     INVARIANT(Connection->SendsInFlight == 0 && !Connection->ReceiveBusy);
@@ -89,6 +94,7 @@ void TransferReset(CONNECTION *Connection)
 }
 
 /* Copies as much of the present WRITE's payload as there is room for. TRUE: all of it is out. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN TransferStream(CONNECTION *Connection, TRANSMIT *Transmit, LIST_ENTRY *Done)
 {
     ULONG Room = Transmit->Buffer.SizeBytes - Transmit->LengthBytes;
@@ -109,6 +115,7 @@ static BOOLEAN TransferStream(CONNECTION *Connection, TRANSMIT *Transmit, LIST_E
 }
 
 /* Encodes the next wire request. FALSE: there is none, or no room. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit, LIST_ENTRY *Done)
 {
     QUEUE *Queue = &Connection->Disk->Queue;
@@ -135,6 +142,7 @@ static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit, LIST_E
     return TRUE;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void TransferHandshake(CONNECTION *Connection, TRANSMIT *Transmit)
 {
     Transmit->LengthBytes += (ULONG)NbdTakeOutput(&Connection->Client, Transmit->Buffer.Bytes + Transmit->LengthBytes,
@@ -143,6 +151,7 @@ static void TransferHandshake(CONNECTION *Connection, TRANSMIT *Transmit)
 
 /* Says goodbye once nothing is owed to us any more ("The client ... SHOULD wait until there are no inflight requests").
  */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void TransferFarewell(CONNECTION *Connection, TRANSMIT *Transmit)
 {
     if (!Connection->Established) {
@@ -159,6 +168,7 @@ static void TransferFarewell(CONNECTION *Connection, TRANSMIT *Transmit)
 }
 
 /* Gathers what can be sent in the buffer that is being filled. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void TransferFill(CONNECTION *Connection, LIST_ENTRY *Done)
 {
     TRANSMIT *Transmit = &Connection->Transmit[Connection->Filling];
@@ -183,12 +193,14 @@ static void TransferFill(CONNECTION *Connection, LIST_ENTRY *Done)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN TransferOpen(const CONNECTION *Connection)
 {
     return Connection->State == CONNECTION_HANDSHAKE || Connection->State == CONNECTION_READY ||
            Connection->State == CONNECTION_LEAVING;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void TransferTransmit(CONNECTION *Connection)
 {
     LIST_ENTRY Done;
@@ -229,6 +241,7 @@ void TransferTransmit(CONNECTION *Connection)
     QueueCompleteList(Connection->Disk, &Done);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN TransferIdle(const CONNECTION *Connection)
 {
     return Connection->SendsInFlight == 0 && !Connection->Sending &&
@@ -236,6 +249,7 @@ BOOLEAN TransferIdle(const CONNECTION *Connection)
 }
 
 /* One event of the engine. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void TransferEvent(CONNECTION *Connection, const NBD_EVENT *Event, LIST_ENTRY *Done)
 {
     switch (Event->Type) {
@@ -261,12 +275,14 @@ static void TransferEvent(CONNECTION *Connection, const NBD_EVENT *Event, LIST_E
 }
 
 /* Whether the engine still wants to hear the server. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN TransferListens(const CONNECTION *Connection)
 {
     return TransferOpen(Connection) && Connection->Client.Phase != NBD_PHASE_FAILED &&
            Connection->Client.Phase != NBD_PHASE_DONE;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN TransferConsume(CONNECTION *Connection, LIST_ENTRY *Done)
 {
     ULONG Budget = CONNECTION_PIECE_BYTES;
@@ -284,6 +300,7 @@ BOOLEAN TransferConsume(CONNECTION *Connection, LIST_ENTRY *Done)
     return Connection->ConsumedBytes < Connection->ReceivedBytes && TransferListens(Connection);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void TransferRescue(CHANNEL *Channel, WIRE *Wire)
 {
     CONNECTION *Connection = (CONNECTION *)Channel;

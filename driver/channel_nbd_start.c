@@ -14,6 +14,7 @@
 #define PHYSICAL_BLOCK_MOST 4096u
 
 /* Takes over the addresses, with the port. PASSIVE_LEVEL. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static void ConnectionTakeAddresses(CONNECTION *Connection)
 {
     UINT32 Number = Connection->Disk->Properties.NbdProperties.PortNumber;
@@ -44,6 +45,7 @@ static void ConnectionTakeAddresses(CONNECTION *Connection)
     }
 }
 
+_Use_decl_annotations_
 VOID NTAPI ConnectionResolved(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -68,6 +70,7 @@ VOID NTAPI ConnectionResolved(PDEVICE_OBJECT DeviceObject, PVOID Context)
     DiskRelease(Disk);
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void NbdChannelStart(CHANNEL *Channel)
 {
     CONNECTION *Connection = (CONNECTION *)Channel;
@@ -77,11 +80,13 @@ void NbdChannelStart(CHANNEL *Channel)
 
 /* ---- what the queue and the disk ask of the channel ---- */
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void ConnectionKick(CHANNEL *Channel)
 {
     TransferTransmit((CONNECTION *)Channel);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void ConnectionStop(CHANNEL *Channel)
 {
     CONNECTION *Connection = (CONNECTION *)Channel;
@@ -94,6 +99,7 @@ static void ConnectionStop(CHANNEL *Channel)
     KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static void ConnectionFree(CHANNEL *Channel)
 {
     CONNECTION *Connection = (CONNECTION *)Channel;
@@ -110,6 +116,7 @@ static void ConnectionFree(CHANNEL *Channel)
 static const CHANNEL_TYPE ConnectionType = {ConnectionKick, TransferRescue, ConnectionStop, ConnectionFree};
 
 /* What the server said, as SCSI and as the published properties. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void ConnectionDescribe(CONNECTION *Connection, SCSI_DISK *Scsi)
 {
     const NBD_EXPORT *Export = &Connection->Client.Export;
@@ -137,6 +144,7 @@ static void ConnectionDescribe(CONNECTION *Connection, SCSI_DISK *Scsi)
     Properties->Flags.UnmapSupported = Scsi->Unmap;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionEstablished(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
@@ -166,6 +174,7 @@ void ConnectionEstablished(CONNECTION *Connection)
     ConnectionMove(Connection, CONNECTION_READY);
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS ConnectionInitialize(CONNECTION *Connection)
 {
     DISK *Disk = Connection->Disk;
@@ -201,6 +210,7 @@ static NTSTATUS ConnectionInitialize(CONNECTION *Connection)
     return Status;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS NbdChannelCreate(DISK *Disk, CHANNEL **Channel)
 {
     CONNECTION *Connection = PoolAllocate(sizeof(*Connection));

@@ -13,6 +13,7 @@
 static const CHAR DiskRevision[] = DISK_REVISION_TEXT(WNBD_VERSION_MAJOR, WNBD_VERSION_MINOR);
 C_ASSERT(sizeof(DiskRevision) == sizeof(((SCSI_DISK *)NULL)->Revision));
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static VOID NTAPI DiskDestroy(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -30,6 +31,7 @@ static VOID NTAPI DiskDestroy(PDEVICE_OBJECT DeviceObject, PVOID Context)
     IoFreeWorkItem(Work);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void DiskCreateCancelled(PENDED *Pended)
 {
     DISK *Disk = CONTAINING_RECORD(Pended, DISK, Create);
@@ -39,6 +41,7 @@ static void DiskCreateCancelled(PENDED *Pended)
 }
 
 /* What Windows sees of it before, and apart from, what the server says. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static void DiskDefaults(DISK *Disk)
 {
     WNBD_PROPERTIES *Properties = &Disk->Properties;
@@ -58,6 +61,7 @@ static void DiskDefaults(DISK *Disk)
     RtlCopyMemory(Scsi->Naa, Properties->NaaIdentifier.data, sizeof(Scsi->Naa));
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result)
 {
     NTSTATUS Status = AdapterDiskCreated(Adapter);
@@ -95,11 +99,13 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskReference(DISK *Disk)
 {
     InterlockedIncrement(&Disk->References);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskRelease(DISK *Disk)
 {
     if (InterlockedDecrement(&Disk->References) == 0) {
@@ -107,6 +113,7 @@ void DiskRelease(DISK *Disk)
     }
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskOnline(DISK *Disk)
 {
     ADAPTER *Adapter = Disk->Adapter;
@@ -124,6 +131,7 @@ BOOLEAN DiskOnline(DISK *Disk)
     return Online;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskWithdraw(DISK *Disk)
 {
     ADAPTER *Adapter = Disk->Adapter;
@@ -153,6 +161,7 @@ BOOLEAN DiskWithdraw(DISK *Disk)
     return TRUE;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskDescribe(DISK *Disk, PWNBD_CONNECTION_INFO Info)
 {
     RtlZeroMemory(Info, sizeof(*Info));

@@ -51,14 +51,18 @@ struct DISK {
 };
 
 /* A disk with the properties asked for, one reference, not in the table yet. PASSIVE_LEVEL. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Disk);
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskReference(DISK *Disk);
 /* Any IRQL <= DISPATCH_LEVEL, no lock held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskRelease(DISK *Disk);
 
 /* Shows the disk to Windows: Scsi is filled, the channel can serve. False if it was withdrawn meanwhile. No lock held.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskOnline(DISK *Disk);
 
 /*
@@ -66,7 +70,9 @@ BOOLEAN DiskOnline(DISK *Disk);
  * table: outstanding SRBs end with NO_DEVICE, the channel is asked to close.
  * Returns FALSE if somebody else did it before. No lock held.
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskWithdraw(DISK *Disk);
 
 /* What the outside may know: the published structure. Lock not held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskDescribe(DISK *Disk, PWNBD_CONNECTION_INFO Info);

@@ -9,6 +9,7 @@
 
 DRIVER_INITIALIZE DriverEntry;
 
+_Use_decl_annotations_
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     NTSTATUS Status = OptionsStart(RegistryPath);

@@ -24,7 +24,8 @@ typedef struct {
 } COMMAND;
 
 /* STATUS_PENDING: the handler has taken the IRP. */
-typedef NTSTATUS HANDLER(COMMAND *Command);
+typedef _IRQL_requires_max_(PASSIVE_LEVEL)
+NTSTATUS HANDLER(COMMAND *Command);
 
 typedef struct {
     ULONG Code;
@@ -33,11 +34,13 @@ typedef struct {
     ULONG OutputBytes; /* at least */
 } COMMAND_TYPE;
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static BOOLEAN Terminated(const CHAR *String, SIZE_T SizeBytes)
 {
     return memchr(String, '\0', SizeBytes) != NULL;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static BOOLEAN AllZero(const UCHAR *Bytes, SIZE_T SizeBytes)
 {
     for (SIZE_T Index = 0; Index < SizeBytes; Index++) {
@@ -49,6 +52,7 @@ static BOOLEAN AllZero(const UCHAR *Bytes, SIZE_T SizeBytes)
 }
 
 /* The disk that a command names, with a reference. Reserved: the rest of the command, all of which has to be 0. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandDisk(COMMAND *Command, const CHAR *InstanceName, const VOID *Reserved, SIZE_T ReservedBytes,
                             DISK **Disk)
 {
@@ -59,12 +63,14 @@ static NTSTATUS CommandDisk(COMMAND *Command, const CHAR *InstanceName, const VO
     return *Disk != NULL ? STATUS_SUCCESS : STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandPing(COMMAND *Command)
 {
     UNREFERENCED_PARAMETER(Command);
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandVersion(COMMAND *Command)
 {
     PWNBD_VERSION Version = Command->Buffer;
@@ -105,6 +111,7 @@ static const NAME_TYPE NameTypes[] = {
     NAME_TYPE_OF(NbdProperties.ExportName, FALSE, "the export name", "255"),
 };
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static const char *NameRefusal(const WNBD_PROPERTIES *Properties)
 {
     for (ULONG Index = 0; Index < RTL_NUMBER_OF(NameTypes); Index++) {
@@ -124,6 +131,7 @@ static const char *NameRefusal(const WNBD_PROPERTIES *Properties)
 }
 
 /* Why the properties can't be used; NULL if they can. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static const char *PropertiesRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win32Error)
 {
     const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
@@ -156,6 +164,7 @@ static const char *PropertiesRefusal(const WNBD_PROPERTIES *Properties, UINT32 *
 }
 
 /* The same for the whole command, whose names are looked at first: they are what people get wrong. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static const char *CreateRefusal(const WNBD_IOCTL_CREATE_COMMAND *Create, UINT32 *Win32Error)
 {
     *Win32Error = WIN32_INVALID_PARAMETER;
@@ -167,6 +176,7 @@ static const char *CreateRefusal(const WNBD_IOCTL_CREATE_COMMAND *Create, UINT32
 }
 
 /* Makes the disk up to the point where it waits for its server. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties, BOOLEAN Extended, const char **Words)
 {
     static const char Leaving[] = "the adapter is being removed";
@@ -214,6 +224,7 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
     return Status;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandCreate(COMMAND *Command)
 {
     const WNBD_IOCTL_CREATE_COMMAND *Create = Command->Buffer;
@@ -226,6 +237,7 @@ const CREATE_OUTCOME OutcomeRemoved = {.Win32Error = WIN32_OPERATION_ABORTED,
                                        .Phase = WnbdCreatePhaseConnect,
                                        .Message = "the disk was removed while it was being made"};
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
                 const char *Words)
 {
@@ -237,6 +249,7 @@ void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phas
     TextAppend(&Text, Words);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void CreateAnswer(PWNBD_CREATE_RESULT Result, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
                          const char *Words)
 {
@@ -249,6 +262,7 @@ static void CreateAnswer(PWNBD_CREATE_RESULT Result, UINT32 Win32Error, WnbdCrea
     TextAppend(&Text, Words);
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandCreateExtended(COMMAND *Command)
 {
     const WNBD_IOCTL_CREATE_COMMAND *Create = Command->Buffer;
@@ -266,6 +280,7 @@ static NTSTATUS CommandCreateExtended(COMMAND *Command)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome)
 {
     PIRP Irp = PendTake(&Disk->Create);
@@ -295,6 +310,7 @@ void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome)
 
 /* ---- the others ---- */
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandRemove(COMMAND *Command)
 {
     const WNBD_IOCTL_REMOVE_COMMAND *Remove = Command->Buffer;
@@ -313,6 +329,7 @@ static NTSTATUS CommandRemove(COMMAND *Command)
     return Withdrawn ? STATUS_SUCCESS : STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandList(COMMAND *Command)
 {
     PWNBD_CONNECTION_LIST List = Command->Buffer;
@@ -336,6 +353,7 @@ static NTSTATUS CommandList(COMMAND *Command)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandShow(COMMAND *Command)
 {
     const WNBD_IOCTL_SHOW_COMMAND *Show = Command->Buffer;
@@ -350,6 +368,7 @@ static NTSTATUS CommandShow(COMMAND *Command)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandStats(COMMAND *Command)
 {
     const WNBD_IOCTL_STATS_COMMAND *Stats = Command->Buffer;
@@ -378,6 +397,7 @@ static const COMMAND_TYPE Commands[] = {
     {IOCTL_WNBD_CREATE_EX, CommandCreateExtended, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT)},
 };
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandRun(COMMAND *Command)
 {
     if (Command->Buffer == NULL || Command->InputBytes < sizeof(ULONG)) {
@@ -397,6 +417,7 @@ static NTSTATUS CommandRun(COMMAND *Command)
     return STATUS_INVALID_DEVICE_REQUEST;
 }
 
+_Use_decl_annotations_
 VOID IoctlProcess(PVOID Extension, PVOID Irp)
 {
     PIRP Request = Irp;

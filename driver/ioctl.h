@@ -6,6 +6,7 @@
 #pragma once
 
 #include "nt.h"
+#include <storport.h>
 #include "wnbd_ioctl.h"
 
 typedef struct DISK DISK;
@@ -22,11 +23,13 @@ typedef struct {
 extern const CREATE_OUTCOME OutcomeRemoved;
 
 /* Fills an outcome; Words are ours, copied. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void OutcomeSet(CREATE_OUTCOME *Outcome, UINT32 Win32Error, WnbdCreatePhase Phase, UINT32 ServerError,
                 const char *Words);
 
 /* HwProcessServiceRequest. PASSIVE_LEVEL, in the context of the caller's thread. */
-VOID IoctlProcess(PVOID Extension, PVOID Irp);
+HW_PROCESS_SERVICE_REQUEST IoctlProcess;
 
 /* Answers the create request of Disk, if it still waits. No lock held, <= DISPATCH_LEVEL. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void IoctlCreateDone(DISK *Disk, const CREATE_OUTCOME *Outcome);

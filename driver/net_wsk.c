@@ -9,6 +9,7 @@ static const WSK_CLIENT_DISPATCH NetClientDispatch = {MAKE_WSK_VERSION(1, 0), 0,
 static SOCKADDR_IN NetWildcard4 = {.sin_family = AF_INET};
 static SOCKADDR_IN6 NetWildcard6 = {.sin6_family = AF_INET6};
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS NetStart(NET *Net)
 {
     RtlZeroMemory(Net, sizeof(*Net));
@@ -19,6 +20,7 @@ NTSTATUS NetStart(NET *Net)
     return Status;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void NetStop(NET *Net)
 {
     if (Net->Captured) {
@@ -31,6 +33,7 @@ void NetStop(NET *Net)
     }
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS NetCapture(NET *Net)
 {
     WSK_PROVIDER_NPI Provider;
@@ -59,6 +62,7 @@ NTSTATUS NetCapture(NET *Net)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static NTSTATUS NTAPI NetIrpCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -67,6 +71,7 @@ static NTSTATUS NTAPI NetIrpCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVO
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS NetOpInitialize(NET_OP *Op, NET_DONE *Done, void *Context)
 {
     Op->Done = Done;
@@ -75,6 +80,7 @@ NTSTATUS NetOpInitialize(NET_OP *Op, NET_DONE *Done, void *Context)
     return Op->Irp != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetOpFree(NET_OP *Op)
 {
     if (Op->Irp != NULL) {
@@ -84,6 +90,7 @@ void NetOpFree(NET_OP *Op)
 }
 
 /* The operation's IRP, fresh for one more use. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static PIRP NetOpIrp(NET_OP *Op)
 {
     IoReuseIrp(Op->Irp, STATUS_UNSUCCESSFUL);
@@ -91,6 +98,7 @@ static PIRP NetOpIrp(NET_OP *Op)
     return Op->Irp;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS NetBufferAllocate(NET_BUFFER *Buffer, ULONG SizeBytes)
 {
     Buffer->SizeBytes = SizeBytes;
@@ -107,6 +115,7 @@ NTSTATUS NetBufferAllocate(NET_BUFFER *Buffer, ULONG SizeBytes)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetBufferFree(NET_BUFFER *Buffer)
 {
     if (Buffer->Mdl != NULL) {
@@ -117,6 +126,7 @@ void NetBufferFree(NET_BUFFER *Buffer)
     Buffer->Bytes = NULL;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void NetResolve(NET *Net, NET_OP *Op, PUNICODE_STRING Host, PADDRINFOEXW *List)
 {
     /* No hints: every address that the name has, in the order in which the system prefers them. */
@@ -124,45 +134,53 @@ void NetResolve(NET *Net, NET_OP *Op, PUNICODE_STRING Host, PADDRINFOEXW *List)
                                               NetOpIrp(Op));
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void NetFreeAddresses(NET *Net, PADDRINFOEXW List)
 {
     Net->Provider.Dispatch->WskFreeAddressInfo(Net->Provider.Client, List);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetSocket(NET *Net, NET_OP *Op, ADDRESS_FAMILY Family)
 {
     Net->Provider.Dispatch->WskSocket(Net->Provider.Client, Family, SOCK_STREAM, IPPROTO_TCP,
                                       WSK_FLAG_CONNECTION_SOCKET, NULL, NULL, NULL, NULL, NULL, NetOpIrp(Op));
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static const WSK_PROVIDER_CONNECTION_DISPATCH *NetDispatch(PWSK_SOCKET Socket)
 {
     return Socket->Dispatch;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetBind(PWSK_SOCKET Socket, NET_OP *Op, ADDRESS_FAMILY Family)
 {
     PSOCKADDR Local = Family == AF_INET6 ? (PSOCKADDR)&NetWildcard6 : (PSOCKADDR)&NetWildcard4;
     NetDispatch(Socket)->WskBind(Socket, Local, 0, NetOpIrp(Op));
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetConnect(PWSK_SOCKET Socket, NET_OP *Op, PSOCKADDR Address)
 {
     NetDispatch(Socket)->WskConnect(Socket, Address, 0, NetOpIrp(Op));
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetSend(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer, ULONG LengthBytes)
 {
     WSK_BUF Piece = {Buffer->Mdl, 0, LengthBytes};
     NetDispatch(Socket)->WskSend(Socket, &Piece, WSK_FLAG_NODELAY, NetOpIrp(Op));
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetReceive(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer)
 {
     WSK_BUF Room = {Buffer->Mdl, 0, Buffer->SizeBytes};
     NetDispatch(Socket)->WskReceive(Socket, &Room, 0, NetOpIrp(Op));
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void NetClose(PWSK_SOCKET Socket, NET_OP *Op)
 {
     NetDispatch(Socket)->Basic.WskCloseSocket(Socket, NetOpIrp(Op));

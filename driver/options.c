@@ -11,6 +11,7 @@
 static WCHAR OptionsPath[512];
 static UNICODE_STRING OptionsKey;
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath)
 {
     static const WCHAR Parameters[] = L"\\Parameters";
@@ -24,6 +25,7 @@ NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath)
 }
 
 /* A DWORD of the key; FALSE if it is missing or of another type. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 static BOOLEAN OptionsReadDword(PCWSTR Name, ULONG *Value)
 {
     struct {
@@ -49,6 +51,7 @@ static BOOLEAN OptionsReadDword(PCWSTR Name, ULONG *Value)
     return TRUE;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
 ULONG OptionsSendWindow(void)
 {
     ULONG Window;

@@ -8,6 +8,7 @@
 #include "nt.h"
 
 /* Remembers where the service's key is; from DriverEntry. RegistryPath is copied. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath);
 
 /*
@@ -16,4 +17,5 @@ NTSTATUS OptionsStart(PUNICODE_STRING RegistryPath);
  * the transport has taken its data (WDK, WskSend), so one alone would leave
  * the line idle. An installation whose WSK can't do more sets 1.
  */
+_IRQL_requires_max_(PASSIVE_LEVEL)
 ULONG OptionsSendWindow(void);

@@ -4,6 +4,7 @@
 
 #include <storport.h>
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {
     Irp->IoStatus.Status = Status;
@@ -12,6 +13,7 @@ void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Infor
     StorPortCompleteServiceIrp(Extension, Irp);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static VOID NTAPI PendCancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -25,6 +27,7 @@ static VOID NTAPI PendCancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     Pended->Cancelled(Pended);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void PendInitialize(PENDED *Pended, PVOID Extension, void (*Cancelled)(PENDED *Pended))
 {
     KeInitializeSpinLock(&Pended->Lock);
@@ -33,6 +36,7 @@ void PendInitialize(PENDED *Pended, PVOID Extension, void (*Cancelled)(PENDED *P
     Pended->Cancelled = Cancelled;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN PendIrp(PENDED *Pended, PIRP Irp)
 {
     BOOLEAN Pend = TRUE;
@@ -50,6 +54,7 @@ BOOLEAN PendIrp(PENDED *Pended, PIRP Irp)
     return Pend;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 PIRP PendTake(PENDED *Pended)
 {
     KIRQL Irql;

@@ -17,16 +17,21 @@ struct PENDED {
     KSPIN_LOCK Lock;
     PIRP Irp;
     PVOID Extension; /* of the adapter, to complete through */
+    _IRQL_requires_max_(DISPATCH_LEVEL)
     void (*Cancelled)(PENDED *Pended);
 };
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void PendInitialize(PENDED *Pended, PVOID Extension, void (*Cancelled)(PENDED *Pended));
 
 /* FALSE: the IRP was cancelled already and stays the caller's. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN PendIrp(PENDED *Pended, PIRP Irp);
 
 /* The IRP, which is the caller's now; NULL if there is none or it was cancelled. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 PIRP PendTake(PENDED *Pended);
 
 /* Completes a service IRP. No lock held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Information);

@@ -10,6 +10,7 @@
 
 #define WNBD_POOL_TAG 'dbnW'
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline PVOID PoolAllocate(SIZE_T SizeBytes)
 {
     PVOID Memory = ExAllocatePoolWithTag(NonPagedPoolNx, SizeBytes, WNBD_POOL_TAG);
@@ -20,6 +21,7 @@ static inline PVOID PoolAllocate(SIZE_T SizeBytes)
 }
 
 /* NULL is nothing to free. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void PoolFree(PVOID Memory)
 {
     if (Memory != NULL) {

@@ -13,18 +13,21 @@ static const UCHAR RequestNext[REQUEST_STATE_COUNT] = {REQUEST_STATES(QUEUE_NEXT
 static const UCHAR WireNext[WIRE_STATE_COUNT] = {WIRE_STATES(QUEUE_NEXT)};
 #undef QUEUE_NEXT
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void RequestMove(REQUEST *Request, REQUEST_STATE State)
 {
     INVARIANT(RequestNext[Request->State] & BIT(State));
     Request->State = (UCHAR)State;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void WireMove(WIRE *Wire, WIRE_STATE State)
 {
     INVARIANT(WireNext[Wire->State] & BIT(State));
     Wire->State = (UCHAR)State;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
 {
     Queue->Depth = Depth;
@@ -47,6 +50,7 @@ NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void QueueFree(QUEUE *Queue)
 {
     PoolFree(Queue->Requests);
@@ -58,6 +62,7 @@ void QueueFree(QUEUE *Queue)
 }
 
 /* The parts that the request will need, from what the CDB says. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT *Result)
 {
     switch (Result->Action) {
@@ -84,6 +89,7 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
 }
 
 /* Whether a part can still be made of the request; fetches the next UNMAP descriptor that covers anything. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
 {
     if (Request->Failed) {
@@ -102,6 +108,7 @@ static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
     return Request->Left != 0 || Request->FlushLeft;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUCHAR Data)
 {
     if (Queue->Closed) {
@@ -132,6 +139,7 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
     return QUEUE_ACCEPTED;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static NBD_COMMAND RequestCommand(const REQUEST *Request)
 {
     if (Request->Left == 0) {
@@ -148,6 +156,7 @@ static NBD_COMMAND RequestCommand(const REQUEST *Request)
 }
 
 /* Cuts the next part off the request. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void WireFill(const QUEUE *Queue, WIRE *Wire, REQUEST *Request)
 {
     Wire->Request = Request;
@@ -174,6 +183,7 @@ static void WireFill(const QUEUE *Queue, WIRE *Wire, REQUEST *Request)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENTRY *Done)
 {
     RequestMove(Request, REQUEST_COMPLETING);
@@ -187,6 +197,7 @@ static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENT
 }
 
 /* Whether an aborted request that the server may still carry out would change what this one reads or writes. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN RequestMustWait(const QUEUE *Queue, const REQUEST *Request)
 {
     if (Queue->AbortedWires == 0 || Request->Left == 0) {
@@ -203,6 +214,7 @@ static BOOLEAN RequestMustWait(const QUEUE *Queue, const REQUEST *Request)
 }
 
 /* Puts requests that must wait aside, from the head of the submit list to the first that need not. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void QueueHold(QUEUE *Queue)
 {
     while (!IsListEmpty(&Queue->Submit)) {
@@ -216,6 +228,7 @@ static void QueueHold(QUEUE *Queue)
 }
 
 /* Lets the held requests try again, before younger ones. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void QueueUnhold(QUEUE *Queue)
 {
     while (!IsListEmpty(&Queue->Held)) {
@@ -223,6 +236,7 @@ static void QueueUnhold(QUEUE *Queue)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 USHORT QueueNextWire(QUEUE *Queue)
 {
     QueueHold(Queue);
@@ -244,6 +258,7 @@ USHORT QueueNextWire(QUEUE *Queue)
     return Slot;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSending(QUEUE *Queue, USHORT Slot)
 {
     WIRE *Wire = &Queue->Wires[Slot];
@@ -258,6 +273,7 @@ void QueueWireSending(QUEUE *Queue, USHORT Slot)
 }
 
 /* SPC-4 annex F and SBC-3 annex A: what an error of the server means in SCSI. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static SCSI_SENSE QueueSense(NBD_ERROR Error, UCHAR Command)
 {
     switch (Error) {
@@ -280,6 +296,7 @@ static SCSI_SENSE QueueSense(NBD_ERROR Error, UCHAR Command)
 }
 
 /* One part of a request has ended. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, NBD_ERROR Error, UCHAR Command, LIST_ENTRY *Done)
 {
     Request->Parts--;
@@ -307,6 +324,7 @@ static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, NBD_ERROR Error, UC
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 static void WireEnd(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
 {
     WIRE *Wire = &Queue->Wires[Slot];
@@ -324,6 +342,7 @@ static void WireEnd(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
 {
     WIRE *Wire = &Queue->Wires[Slot];
@@ -336,6 +355,7 @@ void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done)
 {
     USHORT Slot = SlotMapFind(&Queue->Slots, Event->Cookie);
@@ -363,6 +383,7 @@ void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done)
 }
 
 /* Ends all requests that have not ended; the wire requests have let go of them. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void QueueEndRequests(QUEUE *Queue, UCHAR SrbStatus, LIST_ENTRY *Done)
 {
     for (ULONG Index = 0; Index < Queue->RequestCount; Index++) {
@@ -379,6 +400,7 @@ static void QueueEndRequests(QUEUE *Queue, UCHAR SrbStatus, LIST_ENTRY *Done)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueAbort(QUEUE *Queue, UCHAR SrbStatus, CHANNEL *Channel, LIST_ENTRY *Done)
 {
     for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
@@ -399,12 +421,14 @@ void QueueAbort(QUEUE *Queue, UCHAR SrbStatus, CHANNEL *Channel, LIST_ENTRY *Don
     QueueEndRequests(Queue, SrbStatus, Done);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueClose(QUEUE *Queue, CHANNEL *Channel, LIST_ENTRY *Done)
 {
     Queue->Closed = TRUE;
     QueueAbort(Queue, SRB_STATUS_NO_DEVICE, Channel, Done);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done)
 {
     Queue->Closed = TRUE;
@@ -420,6 +444,7 @@ void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done)
     QueueEndRequests(Queue, SRB_STATUS_NO_DEVICE, Done);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb)
 {
     if (Queue->Completing == 0) {
@@ -432,6 +457,7 @@ BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb)
 }
 
 /* Gives the SRB of a request in COMPLETING back to Storport. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void RequestGiveBack(DISK *Disk, REQUEST *Request)
 {
     if (Request->SrbStatus != SRB_STATUS_SUCCESS) {
@@ -446,6 +472,7 @@ static void RequestGiveBack(DISK *Disk, REQUEST *Request)
     SrbComplete(Disk->Adapter, Request->Srb);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
 {
     if (IsListEmpty(Done)) {

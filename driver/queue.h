@@ -121,10 +121,13 @@ typedef enum {
 #define QUEUE_PARTS_MAX 32u
 
 /* Allocates for Depth requests. <= DISPATCH_LEVEL. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void QueueFree(QUEUE *Queue);
 
 /* Takes an SRB whose CDB was decoded to Result; Data is its memory (READ, WRITE). Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUCHAR Data);
 
 /*
@@ -133,13 +136,17 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
  * write or trim to its blocks is unanswered: the server could carry that out
  * later, over what was written since. Lock held.
  */
+_IRQL_requires_(DISPATCH_LEVEL)
 USHORT QueueNextWire(QUEUE *Queue);
 
 /* The wire request's header goes out; all of its payload is copied, too. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSending(QUEUE *Queue, USHORT Slot);
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done);
 
 /* A piece of the answer: Event is an NBD_EVENT_REPLY. Copies payload, ends the wire request with Last. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done);
 
 /*
@@ -147,16 +154,21 @@ void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done);
  * answers will be swallowed. The channel rescues payload that is still owed.
  * Lock held.
  */
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueAbort(QUEUE *Queue, UCHAR SrbStatus, CHANNEL *Channel, LIST_ENTRY *Done);
 
 /* Ends every request with NO_DEVICE and takes no new ones. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueClose(QUEUE *Queue, CHANNEL *Channel, LIST_ENTRY *Done);
 
 /* The channel is gone for good: wire requests end unanswered, requests with NO_DEVICE. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done);
 
 /* A reset SRB is answered once nothing of its scope is left: at once (TRUE) or by a later completion. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb);
 
 /* Completes what is on the list, without any lock. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done);

@@ -15,12 +15,14 @@
 #include <storport.h>
 #include "scsi/scsi.h"
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline bool SrbIsExtended(const void *Srb)
 {
     return ((const SCSI_REQUEST_BLOCK *)Srb)->Function == SRB_FUNCTION_STORAGE_REQUEST_BLOCK;
 }
 
 /* The data block of Type in an extended SRB, NULL if it has none. Offsets are checked against the SRB's length. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline PSRBEX_DATA SrbBlock(PSTORAGE_REQUEST_BLOCK Srb, ULONG First, ULONG Last)
 {
     for (ULONG Index = 0; Index < Srb->NumSrbExData; Index++) {
@@ -36,11 +38,13 @@ static inline PSRBEX_DATA SrbBlock(PSTORAGE_REQUEST_BLOCK Srb, ULONG First, ULON
     return NULL;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline PSRBEX_DATA SrbScsiBlock(void *Srb)
 {
     return SrbBlock(Srb, SrbExDataTypeScsiCdb16, SrbExDataTypeScsiCdb32);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline ULONG SrbFunction(const void *Srb)
 {
     return SrbIsExtended(Srb) ? ((const STORAGE_REQUEST_BLOCK *)Srb)->SrbFunction
@@ -48,6 +52,7 @@ static inline ULONG SrbFunction(const void *Srb)
 }
 
 /* Bus, target and unit of the request. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void SrbAddress(const void *Srb, UCHAR *Path, UCHAR *Target, UCHAR *Lun)
 {
     if (SrbIsExtended(Srb)) {
@@ -65,6 +70,7 @@ static inline void SrbAddress(const void *Srb, UCHAR *Path, UCHAR *Target, UCHAR
 }
 
 /* The CDB, NULL in an extended SRB that carries none that we know. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline const UCHAR *SrbCdb(void *Srb, UCHAR *Length)
 {
     if (!SrbIsExtended(Srb)) {
@@ -82,6 +88,7 @@ static inline const UCHAR *SrbCdb(void *Srb, UCHAR *Length)
     return Scsi->CdbLength <= (Block->Type == SrbExDataTypeScsiCdb16 ? 16 : 32) ? Scsi->Cdb : NULL;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline PVOID SrbDataBuffer(const void *Srb)
 {
     return SrbIsExtended(Srb) ? ((const STORAGE_REQUEST_BLOCK *)Srb)->DataBuffer
@@ -89,6 +96,7 @@ static inline PVOID SrbDataBuffer(const void *Srb)
 }
 
 /* Bytes of the data buffer. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline ULONG SrbDataLength(const void *Srb)
 {
     return SrbIsExtended(Srb) ? ((const STORAGE_REQUEST_BLOCK *)Srb)->DataTransferLength
@@ -96,6 +104,7 @@ static inline ULONG SrbDataLength(const void *Srb)
 }
 
 /* Bytes that were moved; never more than asked. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void SrbSetDataLength(void *Srb, ULONG LengthBytes)
 {
     if (SrbIsExtended(Srb)) {
@@ -105,6 +114,7 @@ static inline void SrbSetDataLength(void *Srb, ULONG LengthBytes)
     }
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline ULONG SrbFlags(const void *Srb)
 {
     return SrbIsExtended(Srb) ? ((const STORAGE_REQUEST_BLOCK *)Srb)->SrbFlags
@@ -112,6 +122,7 @@ static inline ULONG SrbFlags(const void *Srb)
 }
 
 /* SrbExtensionSize bytes of ours that live as long as we own the SRB; uninitialised. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline PVOID SrbExtension(const void *Srb)
 {
     return SrbIsExtended(Srb) ? ((const STORAGE_REQUEST_BLOCK *)Srb)->MiniportContext
@@ -119,6 +130,7 @@ static inline PVOID SrbExtension(const void *Srb)
 }
 
 /* SRB_STATUS_* without the flags. Both kinds have it at offset 03. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void SrbSetStatus(void *Srb, UCHAR Status)
 {
     if (SrbIsExtended(Srb)) {
@@ -129,6 +141,7 @@ static inline void SrbSetStatus(void *Srb, UCHAR Status)
 }
 
 /* Action and flags of an SRB_FUNCTION_PNP; false if an extended SRB lacks the block. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline bool SrbPnp(void *Srb, STOR_PNP_ACTION *Action, ULONG *Flags)
 {
     if (!SrbIsExtended(Srb)) {
@@ -151,6 +164,7 @@ static inline bool SrbPnp(void *Srb, STOR_PNP_ACTION *Action, ULONG *Flags)
  * out only if the SRB has room and does not forbid it; the status says which
  * (WDK, SCSI_REQUEST_BLOCK, SrbStatus and SenseInfoBuffer).
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void SrbSetScsiResult(void *Srb, const SCSI_SENSE *Sense)
 {
     UCHAR *ScsiStatus;
@@ -182,6 +196,7 @@ static inline void SrbSetScsiResult(void *Srb, const SCSI_SENSE *Sense)
 }
 
 /* No room at present: Storport tries again (WDK, Storport Queue Management). The length stays as it is. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void SrbSetQueueFull(void *Srb)
 {
     if (SrbIsExtended(Srb)) {
@@ -193,6 +208,7 @@ static inline void SrbSetQueueFull(void *Srb)
 }
 
 /* Gives the SRB back; nothing of it may be touched afterwards. No lock that HwStartIo takes may be held. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static inline void SrbComplete(PVOID Extension, void *Srb)
 {
     StorPortNotification(RequestComplete, Extension, Srb);

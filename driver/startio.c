@@ -9,6 +9,7 @@
 #define SCSI_OPERATION_READ_CAPACITY_10 0x25
 #define SCSI_OPERATION_SERVICE_ACTION_IN_16 0x9E /* READ CAPACITY (16) */
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void StartIoEnd(ADAPTER *Adapter, PVOID Srb, UCHAR Status)
 {
     SrbSetStatus(Srb, Status);
@@ -16,6 +17,7 @@ static void StartIoEnd(ADAPTER *Adapter, PVOID Srb, UCHAR Status)
 }
 
 /* The answer is complete. A transfer that is shorter than asked lowers the length (WDK, SCSI_REQUEST_BLOCK). */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void StartIoAnswer(ADAPTER *Adapter, PVOID Srb, const SCSI_RESULT *Result)
 {
     BOOLEAN Good = Result->Status == SCSI_STATUS_GOOD;
@@ -28,6 +30,7 @@ static void StartIoAnswer(ADAPTER *Adapter, PVOID Srb, const SCSI_RESULT *Result
 }
 
 /* Where the SRB's bytes are. FALSE: there is no way to them, and the SRB has been completed. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static BOOLEAN StartIoMap(ADAPTER *Adapter, PVOID Srb, PVOID *Data)
 {
     ULONG Status = StorPortGetSystemAddress(Adapter, Srb, Data);
@@ -47,6 +50,7 @@ static BOOLEAN StartIoMap(ADAPTER *Adapter, PVOID Srb, PVOID *Data)
 }
 
 /* Hands a block request to the disk's queue. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
 {
     ADAPTER *Adapter = Disk->Adapter;
@@ -82,6 +86,7 @@ static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
     }
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void StartIoScsi(DISK *Disk, PVOID Srb)
 {
     ADAPTER *Adapter = Disk->Adapter;
@@ -116,6 +121,7 @@ static void StartIoScsi(DISK *Disk, PVOID Srb)
 }
 
 /* Gives back every SRB of the disk; Reset, if there is one, when the last is gone. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static void StartIoReset(DISK *Disk, PVOID Reset)
 {
     LIST_ENTRY Done;
@@ -136,6 +142,7 @@ static void StartIoReset(DISK *Disk, PVOID Reset)
     }
 }
 
+_Use_decl_annotations_
 BOOLEAN StartIoResetBus(PVOID Extension, ULONG PathId)
 {
     UNREFERENCED_PARAMETER(PathId);
@@ -153,6 +160,7 @@ BOOLEAN StartIoResetBus(PVOID Extension, ULONG PathId)
  * The disk can be ejected by software and survives being pulled. With these
  * bits Windows doesn't offer it in "Safely Remove Hardware".
  */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static UCHAR StartIoCapabilities(PVOID Srb)
 {
     if (SrbDataLength(Srb) < sizeof(STOR_DEVICE_CAPABILITIES_EX) || SrbDataBuffer(Srb) == NULL) {
@@ -169,6 +177,7 @@ static UCHAR StartIoCapabilities(PVOID Srb)
     return SRB_STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static UCHAR StartIoPnp(ADAPTER *Adapter, PVOID Srb, UCHAR Target)
 {
     STOR_PNP_ACTION Action;
@@ -200,6 +209,7 @@ static UCHAR StartIoPnp(ADAPTER *Adapter, PVOID Srb, UCHAR Target)
     }
 }
 
+_Use_decl_annotations_
 BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
 {
     ADAPTER *Adapter = Extension;
@@ -249,6 +259,7 @@ BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
     return TRUE;
 }
 
+_Use_decl_annotations_
 SCSI_UNIT_CONTROL_STATUS StartIoUnitControl(PVOID Extension, SCSI_UNIT_CONTROL_TYPE Type, PVOID Parameters)
 {
     switch (Type) {

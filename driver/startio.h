@@ -8,6 +8,6 @@
 #include "nt.h"
 #include <storport.h>
 
-BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb);
-BOOLEAN StartIoResetBus(PVOID Extension, ULONG PathId);
-SCSI_UNIT_CONTROL_STATUS StartIoUnitControl(PVOID Extension, SCSI_UNIT_CONTROL_TYPE Type, PVOID Parameters);
+HW_STARTIO StartIo;
+HW_RESET_BUS StartIoResetBus;
+HW_UNIT_CONTROL StartIoUnitControl;

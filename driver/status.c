@@ -31,6 +31,7 @@ static const STATUS_PAIR StatusPairs[] = {
     {WIN32_HOST_NOT_FOUND, STATUS_BAD_NETWORK_PATH},
 };
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS StatusOfWin32(UINT32 Win32Error)
 {
     for (ULONG Index = 0; Index < RTL_NUMBER_OF(StatusPairs); Index++) {
@@ -41,6 +42,7 @@ NTSTATUS StatusOfWin32(UINT32 Win32Error)
     return STATUS_UNSUCCESSFUL;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 UINT32 StatusToWin32(NTSTATUS Status)
 {
     for (ULONG Index = 0; Index < RTL_NUMBER_OF(StatusPairs); Index++) {
@@ -68,6 +70,7 @@ static const STATUS_WORDS StatusConnect[] = {
     {STATUS_INSUFFICIENT_RESOURCES, WIN32_NO_SYSTEM_RESOURCES, "out of memory"},
 };
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 UINT32 StatusOfConnect(NTSTATUS Status, const char **Words)
 {
     for (ULONG Index = 0; Index < RTL_NUMBER_OF(StatusConnect); Index++) {
@@ -80,6 +83,7 @@ UINT32 StatusOfConnect(NTSTATUS Status, const char **Words)
     return WIN32_HOST_UNREACHABLE;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 UINT32 StatusOfNbdFailure(NBD_FAILURE Failure)
 {
     switch (Failure) {

@@ -30,12 +30,16 @@
 #define WIN32_GEN_FAILURE 31u
 
 /* The NTSTATUS that arrives in user space as Win32Error, or as near to it as there is one. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS StatusOfWin32(UINT32 Win32Error);
 
 /* What RtlNtStatusToDosError would say of a status of ours. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 UINT32 StatusToWin32(NTSTATUS Status);
 
 /* The Win32 error for what WSK said of a connect attempt, and words for it: cause and what to do. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 UINT32 StatusOfConnect(NTSTATUS Status, const char **Words);
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 UINT32 StatusOfNbdFailure(NBD_FAILURE Failure);
