@@ -14,6 +14,7 @@ import unittest
 from leftovers import ROOT, Marked
 
 WINE_ENV = ROOT / "tools" / "wine-env"
+ADDR_NO_RANDOMIZE = 0x40000  # personality(2)
 FAILING = """
 import sys
 sys.path.insert(0, {bed!r})
@@ -67,6 +68,21 @@ class WineEnv(unittest.TestCase):
             log = pathlib.Path(folder) / "new" / "driver.log"
             self.run_in("--bare", "--log", log, *words)
             self.assertIn("what the driver said", log.read_text())
+
+    def test_addresses_are_not_random(self):
+        """Else a program's heap is now and then where Wine needs a page, and the program does not start."""
+        allowed = subprocess.run(["setarch", "--addr-no-randomize", "true"], stderr=subprocess.DEVNULL, check=False)
+        if allowed.returncode != 0:
+            self.skipTest("this machine does not let addresses be fixed")
+        status, output = self.run_in("--bare", "cat", "/proc/self/personality")
+        self.assertEqual(status, 0, output)
+        self.assertTrue(int(output.splitlines()[-1], 16) & ADDR_NO_RANDOMIZE, output)
+
+    def test_a_program_that_does_not_start_says_why(self):
+        status, output = self.run_in("--bare", "sh", "-c",
+                                     'rm "$WINEPREFIX/drive_c/wnbd/libwnbd.dll"; wnbd-client list')
+        self.assertNotEqual(status, 0)
+        self.assertIn("libwnbd.dll", output)
 
     def test_several_at_once(self):
         started = [Marked([WINE_ENV, "--bare", "sh", "-c", 'echo "$WINEPREFIX"; sleep 1']) for _ in range(2)]
