@@ -2,8 +2,10 @@
 # make          what ships, into build/dist, and the Windows half of the test bed, into build/testbed
 # make demo     the whole path once, to watch
 # make test     all tests
+# make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
 all: ; @tools/build
 demo: ; @tools/demo
 test: ; @tools/run-tests
+bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
 clean: ; rm -rf build
-.PHONY: all demo test clean
+.PHONY: all demo test bench clean

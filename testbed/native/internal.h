@@ -105,8 +105,11 @@ size_t TrackCount(TRACK_KIND Kind);
 
 /* ---- DPCs, timers, work items, threads ---- */
 
-void DpcStart(void);
+/* OneProcessor: DPCs run in the network's thread. */
+void DpcStart(bool OneProcessor);
 void DpcStop(void);
+/* With one processor: runs what is queued, in the calling thread, the network's. True: there was something. */
+bool DpcServeAll(void);
 void TimerStart(void);
 void TimerStop(void);
 void WorkStart(void);
@@ -192,6 +195,8 @@ void DbgStart(ULONG Level, void (*Log)(uint32_t Level, const char *Text));
 
 void WskStart(const NATIVE_OPTIONS *Options);
 void WskStop(void);
+/* Lets the network's thread look for what it has to do, if that is another thread than this one. */
+void WskWake(void);
 
 /* ---- Text ---- */
 

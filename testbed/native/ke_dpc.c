@@ -2,7 +2,8 @@
 /*
  * DPCs: one queue, served by as many threads as there are processors to
  * pretend, so that a DPC that is queued again while it runs may run beside
- * itself, as on Windows.
+ * itself, as on Windows. With one processor the network's thread serves it,
+ * between two of its own completions.
  */
 #include "internal.h"
 
@@ -22,6 +23,7 @@ static struct {
     uint64_t Queued; /* how many were ever queued: the number of the last one */
     uint64_t Taken;  /* how many left the queue at its head or by removal */
     bool Stopping;
+    bool OneProcessor; /* constant after DpcStart */
     DPC_PROCESSOR Processors[DPC_PROCESSORS];
 } Dpcs = {.Lock = GROUND_LOCK_INITIALIZER};
 
@@ -64,14 +66,46 @@ static void DpcMain(void *Context)
     GroundLockLeave(&Dpcs.Lock);
 }
 
-void DpcStart(void)
+/* All that were queued before have ended; under the lock. */
+static bool DpcAllEnded(uint64_t Last)
+{
+    if (Dpcs.Taken < Last) {
+        return false;
+    }
+    for (int Index = 0; Index < DPC_PROCESSORS; Index++) {
+        if (Dpcs.Processors[Index].Serving != 0 && Dpcs.Processors[Index].Serving <= Last) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool DpcServeAll(void)
+{
+    if (!Dpcs.OneProcessor) {
+        return false;
+    }
+    GroundLockEnter(&Dpcs.Lock);
+    bool Any = !IsListEmpty(&Dpcs.Queue);
+    while (!IsListEmpty(&Dpcs.Queue)) {
+        DpcServe(&Dpcs.Processors[0], CONTAINING_RECORD(Dpcs.Queue.Flink, KDPC, Link));
+    }
+    GroundLockLeave(&Dpcs.Lock);
+    return Any;
+}
+
+void DpcStart(bool OneProcessor)
 {
     GroundSignalInitialize(&Dpcs.Work);
     GroundSignalInitialize(&Dpcs.Done);
     InitializeListHead(&Dpcs.Queue);
     Dpcs.Stopping = false;
+    Dpcs.OneProcessor = OneProcessor;
     for (int Index = 0; Index < DPC_PROCESSORS; Index++) {
         Dpcs.Processors[Index].Serving = 0;
+        if (OneProcessor) {
+            continue;
+        }
         Dpcs.Processors[Index].Ground = GroundThreadStart(DpcMain, &Dpcs.Processors[Index], "dpc");
     }
 }
@@ -81,8 +115,11 @@ void DpcStop(void)
     GroundLockEnter(&Dpcs.Lock);
     Dpcs.Stopping = true;
     GroundSignalWakeAll(&Dpcs.Work);
+    while (Dpcs.OneProcessor && !DpcAllEnded(Dpcs.Queued)) {
+        GroundSignalWait(&Dpcs.Done, &Dpcs.Lock, UINT64_MAX);
+    }
     GroundLockLeave(&Dpcs.Lock);
-    for (int Index = 0; Index < DPC_PROCESSORS; Index++) {
+    for (int Index = 0; Index < DPC_PROCESSORS && !Dpcs.OneProcessor; Index++) {
         GroundThreadJoin(Dpcs.Processors[Index].Ground);
     }
     GroundSignalDestroy(&Dpcs.Work);
@@ -121,6 +158,9 @@ static BOOLEAN DpcQueue(PKDPC Dpc, PVOID Argument1, PVOID Argument2)
         GroundSignalWakeAll(&Dpcs.Work);
     }
     GroundLockLeave(&Dpcs.Lock);
+    if (Inserted && Dpcs.OneProcessor) {
+        WskWake();
+    }
     return Inserted;
 }
 
@@ -149,20 +189,6 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
     }
     GroundLockLeave(&Dpcs.Lock);
     return Removed;
-}
-
-/* All that were queued before have ended; under the lock. */
-static bool DpcAllEnded(uint64_t Last)
-{
-    if (Dpcs.Taken < Last) {
-        return false;
-    }
-    for (int Index = 0; Index < DPC_PROCESSORS; Index++) {
-        if (Dpcs.Processors[Index].Serving != 0 && Dpcs.Processors[Index].Serving <= Last) {
-            return false;
-        }
-    }
-    return true;
 }
 
 VOID KeFlushQueuedDpcs(VOID)

@@ -13,7 +13,7 @@ void NativeStart(const NATIVE_OPTIONS *Options)
     GroundNow();
     DbgStart(Options->LogLevel, Options->Log);
     CancelStart();
-    DpcStart();
+    DpcStart(Options->OneProcessor);
     TimerStart();
     WorkStart();
     PnpStart();

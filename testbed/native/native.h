@@ -28,6 +28,11 @@ typedef struct {
     uint32_t WskShortReceiveOneIn;
     /* So many captures without waiting fail first, as early in a boot. */
     uint32_t WskLateCaptures;
+    /*
+     * DPCs run in the thread that ends network operations, after what it is doing, as on a machine with one processor:
+     * less can happen at the same time, and nothing waits for another thread. For measuring.
+     */
+    bool OneProcessor;
     /* How long looking up a name takes at least, milliseconds. */
     uint32_t WskResolveMs;
     /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL). */
@@ -59,6 +64,8 @@ void NativeStart(const NATIVE_OPTIONS *Options);
 void NativeStop(void);
 /* Any thread; what goes on meanwhile may or may not be counted. */
 NATIVE_COUNTS NativeCounts(void);
+/* Bytes of pool that are allocated with Tag. */
+uint64_t NativePoolBytes(uint32_t Tag);
 
 /* How often a thread has acquired a spin lock while it held another, since the process began. */
 uint32_t NativeLocksNested(void);

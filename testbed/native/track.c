@@ -88,6 +88,19 @@ size_t TrackCount(TRACK_KIND Kind)
     return Count;
 }
 
+uint64_t NativePoolBytes(uint32_t Tag)
+{
+    uint64_t Sum = 0;
+    GroundLockEnter(&TrackLock);
+    for (size_t Bucket = 0; Bucket < TRACK_BUCKETS; Bucket++) {
+        for (TRACK_ENTRY *Entry = TrackTable[Bucket]; Entry != NULL; Entry = Entry->Next) {
+            Sum += Entry->Kind == TRACK_POOL && Entry->Tag == Tag ? Entry->Value : 0;
+        }
+    }
+    GroundLockLeave(&TrackLock);
+    return Sum;
+}
+
 void TrackCheckEmpty(TRACK_KIND Kind, NATIVE_RULE Rule, const char *What)
 {
     TRACK_ENTRY Found = {0};

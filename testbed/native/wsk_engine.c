@@ -117,12 +117,19 @@ void OpComplete(WSK_OP *Op)
     }
 }
 
+void WskWake(void)
+{
+    if (KeGetCurrentThread() != &Engine.Thread) {
+        GroundPollerWake(Engine.Poller);
+    }
+}
+
 void OpPost(WSK_OP *Op)
 {
     GroundLockEnter(&Engine.Lock);
     InsertTailList(&Engine.Posted, &Op->Link);
     GroundLockLeave(&Engine.Lock);
-    GroundPollerWake(Engine.Poller);
+    WskWake();
 }
 
 NTSTATUS OpFinishCall(WSK_OP *Op, NTSTATUS Status, ULONG_PTR Information)
@@ -354,7 +361,8 @@ static void EngineServe(SOCKET *Socket, uint32_t Events)
     EngineCompleteAll(&Ready);
 }
 
-static void EngineServePosted(void)
+/* True: there was something. */
+static bool EngineServePosted(void)
 {
     LIST_ENTRY Ready;
     InitializeListHead(&Ready);
@@ -363,7 +371,9 @@ static void EngineServePosted(void)
         InsertTailList(&Ready, RemoveHeadList(&Engine.Posted));
     }
     GroundLockLeave(&Engine.Lock);
+    bool Any = !IsListEmpty(&Ready);
     EngineCompleteAll(&Ready);
+    return Any;
 }
 
 static bool EngineIsStopping(void)
@@ -387,7 +397,11 @@ static void EngineMain(void *Context)
         for (size_t Index = 0; Index < Count; Index++) {
             EngineServe(Ready[Index].Context, Ready[Index].Events);
         }
-        EngineServePosted();
+        bool Any;
+        do { /* what these leave to this thread comes without a wake-up */
+            Any = EngineServePosted();
+            Any = DpcServeAll() || Any;
+        } while (Any);
     }
 }
 

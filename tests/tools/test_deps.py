@@ -108,7 +108,7 @@ class Deps(unittest.TestCase):
         listed = subprocess.run([DEPS, "--list", "build", "run", "test"], capture_output=True, text=True, timeout=60,
                                 check=True).stdout.split()
         for package in ("clang-19", "lld-19", "wine", "nbd-server", "nbdkit", "qemu-utils", "libnbd-bin",
-                        "libcmocka-dev"):
+                        "libnbd-dev", "valgrind", "libcmocka-dev"):
             self.assertIn(package, listed)
 
 
