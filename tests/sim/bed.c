@@ -154,8 +154,8 @@ static void IoBuildExtended(DISK_IO *Io, const UCHAR *Cdb, UCHAR CdbLength, ULON
     memcpy(Io->CdbBlock->Cdb, Cdb, CdbLength);
 }
 
-void DiskBegin(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR CdbLength, ULONG DirectionFlags,
-               void *Data, ULONG Length)
+void DiskPrepare(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR CdbLength, ULONG DirectionFlags,
+                 void *Data, ULONG Length)
 {
     memset(Io, 0, sizeof(*Io));
     (Extended ? IoBuildExtended : IoBuildClassic)(Io, Cdb, CdbLength, DirectionFlags, Data, Length);
@@ -164,7 +164,18 @@ void DiskBegin(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR C
     } else {
         Io->Srb.Classic.TimeOutValue = Disk->TimeoutSeconds;
     }
+}
+
+void DiskSend(DISK *Disk, DISK_IO *Io, void *Data, ULONG Length)
+{
     Io->Request = NativeScsiBegin(Disk->File, &Io->Srb.Classic, Data, Length);
+}
+
+void DiskBegin(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR CdbLength, ULONG DirectionFlags,
+               void *Data, ULONG Length)
+{
+    DiskPrepare(Disk, Io, Extended, Cdb, CdbLength, DirectionFlags, Data, Length);
+    DiskSend(Disk, Io, Data, Length);
 }
 
 UCHAR DiskWait(DISK_IO *Io, ULONG *Moved)

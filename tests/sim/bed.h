@@ -67,6 +67,10 @@ typedef struct {
 /* DirectionFlags: SRB_FLAGS_DATA_IN, _OUT or 0. Data stays until DiskWait. */
 void DiskBegin(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR CdbLength, ULONG DirectionFlags,
                void *Data, ULONG Length);
+/* The same in two steps, between which a test may change the SRB. */
+void DiskPrepare(DISK *Disk, DISK_IO *Io, bool Extended, const UCHAR *Cdb, UCHAR CdbLength, ULONG DirectionFlags,
+                 void *Data, ULONG Length);
+void DiskSend(DISK *Disk, DISK_IO *Io, void *Data, ULONG Length);
 /* Returns the SRB status without flags; *Moved (may be NULL): DataTransferLength. */
 UCHAR DiskWait(DISK_IO *Io, ULONG *Moved);
 UCHAR DiskCommand(DISK *Disk, const UCHAR *Cdb, UCHAR CdbLength, ULONG DirectionFlags, void *Data, ULONG Length,

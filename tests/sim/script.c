@@ -40,6 +40,44 @@ static uint64_t Get(const uint8_t *Bytes, int Count)
     return Value;
 }
 
+static void PeerPlay(PEER *Peer)
+{
+    Peer->Script->Play(Peer);
+    close(Peer->Socket);
+}
+
+static void *PeerRun(void *Context)
+{
+    PEER *Peer = Context;
+    SCRIPT *Script = Peer->Script;
+    PeerPlay(Peer);
+    free(Peer);
+    pthread_mutex_lock(&Script->Lock);
+    Script->Playing--;
+    Script->Played++;
+    pthread_cond_signal(&Script->Ended);
+    pthread_mutex_unlock(&Script->Lock);
+    return NULL;
+}
+
+/* Gives the peer a thread of its own. */
+static void PeerStart(const PEER *Peer)
+{
+    pthread_t Thread;
+    PEER *Copy = malloc(sizeof(*Copy));
+    if (Copy == NULL) {
+        ScriptFail("cannot take a connection");
+    }
+    *Copy = *Peer;
+    pthread_mutex_lock(&Peer->Script->Lock);
+    Peer->Script->Playing++;
+    pthread_mutex_unlock(&Peer->Script->Lock);
+    if (pthread_create(&Thread, NULL, PeerRun, Copy) != 0) {
+        ScriptFail("cannot start a thread");
+    }
+    pthread_detach(Thread);
+}
+
 static void *ScriptRun(void *Context)
 {
     SCRIPT *Script = Context;
@@ -51,8 +89,11 @@ static void *ScriptRun(void *Context)
         }
         int One = 1;
         setsockopt(Peer.Socket, IPPROTO_TCP, TCP_NODELAY, &One, sizeof(One));
-        Script->Play(&Peer);
-        close(Peer.Socket);
+        if (Script->Several) {
+            PeerStart(&Peer);
+        } else {
+            PeerPlay(&Peer);
+        }
     }
 }
 
@@ -66,6 +107,10 @@ void ScriptStart(SCRIPT *Script)
         ScriptFail("cannot listen");
     }
     Script->Port = ntohs(Address.sin_port);
+    pthread_mutex_init(&Script->Lock, NULL);
+    pthread_cond_init(&Script->Ended, NULL);
+    Script->Playing = 0;
+    Script->Played = 0;
     if (pthread_create(&Script->Thread, NULL, ScriptRun, Script) != 0) {
         ScriptFail("cannot start a thread");
     }
@@ -76,6 +121,19 @@ void ScriptStop(SCRIPT *Script)
     shutdown(Script->Listener, SHUT_RDWR);
     pthread_join(Script->Thread, NULL);
     close(Script->Listener);
+    pthread_mutex_lock(&Script->Lock);
+    while (Script->Playing != 0) {
+        pthread_cond_wait(&Script->Ended, &Script->Lock);
+    }
+    pthread_mutex_unlock(&Script->Lock);
+}
+
+unsigned ScriptPlayed(SCRIPT *Script)
+{
+    pthread_mutex_lock(&Script->Lock);
+    unsigned Played = Script->Played;
+    pthread_mutex_unlock(&Script->Lock);
+    return Played;
 }
 
 void PeerStall(PEER *Peer)

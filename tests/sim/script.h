@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * An NBD server of which every byte is the test's: a thread that accepts
- * connections on a free port of 127.0.0.1, one after the other, and lets a
- * function of the test play the server. Knows nothing of NT, nor of the
+ * connections on a free port of 127.0.0.1, one after the other (or several at
+ * once), and lets a function of the test play the server. Knows nothing of NT, nor of the
  * product: it has the protocol's numbers from the document, not from core/nbd.
  */
 #pragma once
@@ -42,9 +42,14 @@ struct SCRIPT {
     const void *Context;      /* the test's */
     uint64_t Allowed;         /* bytes that are said on each connection; 0: all */
     bool Stalls;              /* after those it stands still until the client goes; otherwise it closes */
+    bool Several;             /* each connection has a thread of its own */
     uint16_t Port;
     int Listener;
     pthread_t Thread;
+    pthread_mutex_t Lock;
+    pthread_cond_t Ended;
+    unsigned Playing; /* connections with a thread of their own; under Lock */
+    unsigned Played;  /* those that have ended, since ScriptStart; under Lock */
 };
 
 /* A request of the client. */
@@ -58,8 +63,11 @@ typedef struct {
 
 /* Starts to listen; everything above Port is the caller's to fill before. Stops the test if it can't. */
 void ScriptStart(SCRIPT *Script);
-/* Waits for the end of the connection that there is, and ends. */
+/* Waits for the end of the connections that there are, and ends. */
 void ScriptStop(SCRIPT *Script);
+
+/* With Several: how many connections have ended since ScriptStart. */
+unsigned ScriptPlayed(SCRIPT *Script);
 
 /* Says or hears so many bytes; false: it is over. */
 bool PeerSay(PEER *Peer, const void *Bytes, size_t Length);
