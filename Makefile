@@ -3,9 +3,11 @@
 # make demo     the whole path once, to watch
 # make test     all tests
 # make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
+# make fuzz     fuzzes: TARGET=name SECONDS=n; without TARGET it lists the targets
 all: ; @tools/build
 demo: ; @tools/demo
 test: ; @tools/run-tests
 bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
+fuzz: ; @tools/deps build test && tools/fuzz $(TARGET) $(SECONDS)
 clean: ; rm -rf build
-.PHONY: all demo test bench clean
+.PHONY: all demo test bench fuzz clean

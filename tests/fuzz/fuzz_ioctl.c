@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A caller of the driver's commands who knows no rules: any command, any
+ * sizes, any content, several calls one after the other or at once, some of
+ * them cancelled. What comes back fits, and is nobody else's memory; in the
+ * end nothing is left.
+ *
+ * Input: calls: IOCTL_CALL_* (1), command (4), bytes in (2), bytes out (2),
+ * patches (1), then so many patches of the command's bytes: offset (2), length
+ * (1), bytes. Before the patches they are 0, or a command that is right.
+ */
+#include "live.h"
+
+#define CALLS_MOST 12u
+#define ROOM_BYTES 8192u
+#define UNTOUCHED 0xCC
+#define RUBBISH 0xB5 /* what the test bed's pool is filled with */
+
+#define IOCTL_CALL_BEGIN 0x01u  /* without waiting */
+#define IOCTL_CALL_CANCEL 0x02u /* begun, and cancelled at once */
+#define IOCTL_CALL_GOOD 0x04u   /* the bytes are those of a command that is right */
+#define IOCTL_CALL_NAME 0x08u   /* and it names the other disk */
+#define IOCTL_CALL_FIT 0x10u    /* sizes are those that the command asks for, plus the input's */
+#define IOCTL_CALL_OTHER 0x20u  /* a control code (the command), not a command of ours */
+#define IOCTL_CALL_SETTLE 0x40u /* what was begun before has ended */
+
+typedef struct {
+    UCHAR Input[ROOM_BYTES];
+    UCHAR Output[ROOM_BYTES];
+    ULONG InputBytes;
+    ULONG OutputBytes;
+    NATIVE_REQUEST *Request;
+} CALL;
+
+static CALL Calls[CALLS_MOST];
+static bool RubbishGiven; /* an input has it itself */
+
+typedef union {
+    ULONG Code;
+    WNBD_IOCTL_CREATE_COMMAND Create;
+    WNBD_IOCTL_REMOVE_COMMAND Remove;
+    WNBD_IOCTL_SHOW_COMMAND Show;
+    WNBD_IOCTL_STATS_COMMAND Stats;
+} ANY_COMMAND;
+
+static void FillGood(CALL *Call, ULONG Code, const char *Name, bool Fit)
+{
+    ANY_COMMAND *Command = (ANY_COMMAND *)Call->Input;
+    ULONG InputBytes = sizeof(ULONG), OutputBytes = 0;
+    switch (Code) {
+    case IOCTL_WNBD_CREATE:
+    case IOCTL_WNBD_CREATE_EX:
+        BedProperties(&Command->Create.Properties, Name, 8);
+        InputBytes = sizeof(Command->Create);
+        OutputBytes = Code == IOCTL_WNBD_CREATE ? sizeof(WNBD_CONNECTION_INFO) : sizeof(WNBD_CREATE_RESULT);
+        break;
+    case IOCTL_WNBD_REMOVE:
+        snprintf(Command->Remove.InstanceName, sizeof(Command->Remove.InstanceName), "%s", Name);
+        InputBytes = sizeof(Command->Remove);
+        break;
+    case IOCTL_WNBD_SHOW:
+        snprintf(Command->Show.InstanceName, sizeof(Command->Show.InstanceName), "%s", Name);
+        InputBytes = sizeof(Command->Show);
+        OutputBytes = sizeof(WNBD_CONNECTION_INFO);
+        break;
+    case IOCTL_WNBD_STATS:
+        snprintf(Command->Stats.InstanceName, sizeof(Command->Stats.InstanceName), "%s", Name);
+        InputBytes = sizeof(Command->Stats);
+        OutputBytes = sizeof(WNBD_DRV_STATS);
+        break;
+    case IOCTL_WNBD_LIST:
+        OutputBytes = offsetof(WNBD_CONNECTION_LIST, Connections);
+        break;
+    case IOCTL_WNBD_VERSION:
+        OutputBytes = sizeof(WNBD_VERSION);
+        break;
+    default:
+        break;
+    }
+    if (Fit) {
+        Call->InputBytes = (InputBytes + Call->InputBytes) % ROOM_BYTES;
+        Call->OutputBytes = (OutputBytes + Call->OutputBytes) % ROOM_BYTES;
+    }
+}
+
+static void Patch(INPUT *Input, CALL *Call)
+{
+    for (uint8_t Left = InputByte(Input); Left > 0; Left--) {
+        size_t Offset = (size_t)InputNumber(Input, 2) % ROOM_BYTES, Taken;
+        const uint8_t *From = InputBytes(Input, InputByte(Input), &Taken);
+        Taken = Taken < ROOM_BYTES - Offset ? Taken : ROOM_BYTES - Offset;
+        memcpy(Call->Input + Offset, From, Taken);
+    }
+}
+
+static void End(CALL *Call)
+{
+    ULONG Used = 0;
+    NTSTATUS Status = NativeRequestWait(Call->Request, &Used);
+    Call->Request = NULL;
+    MUST(Status != STATUS_PENDING);
+    MUST(NT_SUCCESS(Status) ? Used <= Call->OutputBytes : Used == 0);
+    for (ULONG Index = 0; Index + 1 < Used && !RubbishGiven; Index++) {
+        MUST(Call->Output[Index] != RUBBISH || Call->Output[Index + 1] != RUBBISH);
+    }
+    for (ULONG Index = Used; Index < ROOM_BYTES; Index++) {
+        MUST(Call->Output[Index] == UNTOUCHED);
+    }
+}
+
+static void EndAll(size_t Count)
+{
+    for (size_t Index = 0; Index < Count; Index++) {
+        if (Calls[Index].Request != NULL) {
+            End(&Calls[Index]);
+        }
+    }
+}
+
+static void Begin(INPUT *Input, CALL *Call, uint8_t Flags)
+{
+    ULONG Code = (ULONG)InputNumber(Input, 4), Control = WNBD_IOCTL_CONTROL_CODE;
+    memset(Call->Input, 0, sizeof(Call->Input));
+    memset(Call->Output, UNTOUCHED, sizeof(Call->Output));
+    Call->InputBytes = (ULONG)InputNumber(Input, 2) % ROOM_BYTES;
+    Call->OutputBytes = (ULONG)InputNumber(Input, 2) % ROOM_BYTES;
+    if ((Flags & IOCTL_CALL_GOOD) != 0) {
+        FillGood(Call, Code, (Flags & IOCTL_CALL_NAME) != 0 ? "two" : "one", (Flags & IOCTL_CALL_FIT) != 0);
+    }
+    if ((Flags & IOCTL_CALL_OTHER) != 0) {
+        Control = Code & ~3u; /* METHOD_BUFFERED: the test bed has no other */
+    }
+    memcpy(Call->Input, &Code, sizeof(Code));
+    Patch(Input, Call);
+    Call->Request =
+        NativeIoctlBegin(LiveBed.File, Control, Call->Input, Call->InputBytes, Call->Output, Call->OutputBytes);
+    if ((Flags & IOCTL_CALL_CANCEL) != 0) {
+        NativeRequestCancel(Call->Request);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *Bytes, size_t Length)
+{
+    INPUT Input = {Bytes, Length};
+    LiveStart(LiveServe, NULL, 0);
+    RubbishGiven = memchr(Bytes, RUBBISH, Length) != NULL;
+    size_t Count = 0;
+    while (Count < CALLS_MOST && Input.Left > 0) {
+        uint8_t Flags = InputByte(&Input);
+        if ((Flags & IOCTL_CALL_SETTLE) != 0) {
+            EndAll(Count);
+        }
+        Begin(&Input, &Calls[Count], Flags);
+        if ((Flags & IOCTL_CALL_BEGIN) == 0) {
+            End(&Calls[Count]);
+        }
+        Count++;
+    }
+    EndAll(Count);
+    LiveSettle();
+    return 0;
+}
