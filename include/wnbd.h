@@ -260,7 +260,8 @@ DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties);
  * The handle must still be closed (WnbdClose).
  *
  * A soft removal asks Windows, so that file systems flush and programs with
- * open files can object. The log (debug) names what objects.
+ * open files can object. The log names what objects: as debug messages, and
+ * as a warning when the disk was removed nevertheless, as fallback.
  * ERROR_FILE_NOT_FOUND: no such disk. ERROR_TIMEOUT: Windows refused until the
  * timeout. ERROR_REMOVE_FAILED: it failed for another reason. In these two
  * cases the disk is still there.

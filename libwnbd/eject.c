@@ -36,11 +36,11 @@ static const char *VetoText(PNP_VETO_TYPE Type)
     return (size_t)Type < sizeof(Texts) / sizeof(Texts[0]) ? Texts[Type] : Texts[0];
 }
 
-DWORD EjectDevice(const char *Name, const WCHAR *InstanceId)
+DWORD EjectDevice(const char *Name, const WCHAR *InstanceId, TEXT *Cause)
 {
     EJECT_FUNCTION Eject = EjectFunction();
     if (!Eject) {
-        LogWarning("cannot ask Windows to remove %s: this system's cfgmgr32.dll has no CM_Request_Device_EjectW", Name);
+        *Cause = FormatText("it can't be asked: this system's cfgmgr32.dll has no CM_Request_Device_EjectW");
         return ERROR_REMOVE_FAILED;
     }
     DEVINST Node;
@@ -58,11 +58,12 @@ DWORD EjectDevice(const char *Name, const WCHAR *InstanceId)
         if (VetoType == PNP_VetoAlreadyRemoved) {
             return ERROR_SUCCESS;
         }
-        LogDebug("Windows refuses to remove %s (%s): vetoed by %s (PNP_VETO_TYPE %d): %s", Name,
-                 NarrowText(InstanceId).Text, VetoText(VetoType), (int)VetoType, NarrowText(VetoName).Text);
+        *Cause = FormatText("vetoed by %s (PNP_VETO_TYPE %d): %s", VetoText(VetoType), (int)VetoType,
+                            NarrowText(VetoName).Text);
+        LogDebug("Windows refuses to remove %s (%s): %s", Name, NarrowText(InstanceId).Text, Cause->Text);
         return ERROR_BUSY;
     default:
-        LogError("cannot eject %s (%s): configuration manager error 0x%lx", Name, NarrowText(InstanceId).Text, Result);
+        *Cause = FormatText("asking failed with configuration manager error 0x%lx", Result);
         return ERROR_REMOVE_FAILED;
     }
 }

@@ -116,11 +116,11 @@ DWORD DiskShow(HANDLE Adapter, const char *InstanceName, WNBD_CONNECTION_INFO *I
 
 /*
  * Asks Windows once to let go of the device InstanceId of the disk Name, which
- * takes as long as Windows does. ERROR_BUSY: somebody objected (the log says
- * who), it may be tried again. ERROR_REMOVE_FAILED: it can't be asked, or
- * failed (in the log). A device that is gone already is a success.
+ * takes as long as Windows does. ERROR_BUSY: somebody objected, it may be tried
+ * again. ERROR_REMOVE_FAILED: it can't be asked, or failed. *Cause then says
+ * who or why. A device that is gone already is a success.
  */
-DWORD EjectDevice(const char *Name, const WCHAR *InstanceId);
+DWORD EjectDevice(const char *Name, const WCHAR *InstanceId, TEXT *Cause);
 
 /* ---- deadline.c ---- */
 

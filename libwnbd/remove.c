@@ -16,8 +16,8 @@
 #define GONE_TIMEOUT_MS 60000
 #define GONE_POLL_MS 50
 
-/* Has Windows let go of the disk; 0 if it has, or never had it. */
-static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
+/* Has Windows let go of the disk; 0 if it has, or never had it. Otherwise *Cause says what stands in the way. */
+static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options, TEXT *Cause)
 {
     DEADLINE Deadline = DeadlineAfter(Options->SoftRemoveTimeoutMs, Options->SoftRemoveTimeoutMs == 0);
     for (;;) {
@@ -25,15 +25,14 @@ static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OP
         WNBD_CONNECTION_INFO Info;
         DWORD Error = DiskShow(Adapter, Name, &Info);
         if (Error || !Info.PNPDeviceID[0]) {
+            *Cause = ErrorText(Error);
             return Error;
         }
-        Error = EjectDevice(Name, Info.PNPDeviceID);
+        Error = EjectDevice(Name, Info.PNPDeviceID, Cause);
         if (Error != ERROR_BUSY) {
             return Error;
         }
         if (!DeadlinePause(&Deadline, Options->SoftRemoveRetryIntervalMs)) {
-            LogWarning("Windows has refused to remove %s for %lu ms (debug messages say who objects)", Name,
-                       Options->SoftRemoveTimeoutMs);
             return ERROR_TIMEOUT;
         }
     }
@@ -103,27 +102,36 @@ static DWORD AwaitGone(HANDLE Adapter, const char *Name, const WNBD_CONNECTION_I
 static DWORD RemoveOn(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
 {
     bool Asked = !Options->Flags.HardRemove;
+    bool Forced = false;
+    TEXT Cause;
     WNBD_CONNECTION_INFO Info;
     if (DiskShow(Adapter, Name, &Info)) {
         /* Nothing to wait for; what is wrong, the driver says below. */
         Info.PNPDeviceID[0] = 0;
     }
     if (Asked) {
-        DWORD Error = RemoveSoftly(Adapter, Name, Options);
-        if (Error == ERROR_FILE_NOT_FOUND || (Error && !Options->Flags.HardRemoveFallback)) {
+        DWORD Error = RemoveSoftly(Adapter, Name, Options, &Cause);
+        if (Error == ERROR_FILE_NOT_FOUND) {
             return Error;
         }
-        if (Error) {
-            LogWarning("removing %s without Windows' consent", Name);
-            Asked = false;
+        if (Error && !Options->Flags.HardRemoveFallback) {
+            LogError("Windows does not let go of %s: %s", Name, Cause.Text);
+            return Error;
         }
+        Forced = Error != ERROR_SUCCESS;
     }
     DWORD Error = WnbdIoctlRemove(Adapter, Name, NULL, NULL);
     /* The driver may have taken the ejection as the end of the disk. */
-    if (Asked && Error == ERROR_FILE_NOT_FOUND) {
+    if (Asked && !Forced && Error == ERROR_FILE_NOT_FOUND) {
         Error = ERROR_SUCCESS;
     }
-    return !Error && Info.PNPDeviceID[0] ? AwaitGone(Adapter, Name, &Info) : Error;
+    if (!Error && Info.PNPDeviceID[0]) {
+        Error = AwaitGone(Adapter, Name, &Info);
+    }
+    if (!Error && Forced) {
+        LogWarning("%s was removed hard, without Windows' consent: %s", Name, Cause.Text);
+    }
+    return Error;
 }
 
 DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
@@ -132,6 +140,7 @@ DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
     HANDLE Adapter;
     WNBD_REMOVE_OPTIONS Options = {0};
     if (!TextCopyName(Name, InstanceName)) {
+        LogError("cannot remove a disk: its name is missing, empty or too long");
         return ERROR_INVALID_PARAMETER;
     }
     Options.Flags.HardRemoveFallback = 1;
@@ -155,6 +164,7 @@ DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
 DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions)
 {
     if (!Disk) {
+        LogError("cannot remove a disk: none was given");
         return ERROR_INVALID_PARAMETER;
     }
     return WnbdRemoveEx(Disk->Properties.InstanceName, RemoveOptions);
@@ -163,10 +173,14 @@ DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions)
 DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle)
 {
     if (!AdapterHandle || AdapterHandle == INVALID_HANDLE_VALUE) {
+        LogError("cannot remove the disks: no adapter handle was given");
         return ERROR_INVALID_PARAMETER;
     }
     DWORD First;
     PWNBD_CONNECTION_LIST List = ListAll(AdapterHandle, &First);
+    if (First) {
+        LogError("cannot list the disks that are to be removed: %s", ErrorText(First).Text);
+    }
     for (UINT32 Index = 0; List && Index < List->Count; Index++) {
         PWNBD_CONNECTION_INFO Info = ListElement(List, Index);
         DWORD Error = WnbdIoctlRemove(AdapterHandle, Info->Properties.InstanceName, NULL, NULL);

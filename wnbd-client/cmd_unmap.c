@@ -4,12 +4,28 @@
  */
 #include "command.h"
 
+#include <string.h>
+
 #include <wnbd.h>
 
 #include "disk_list.h"
 #include "errors.h"
+#include "output.h"
 
 #define MILLISECONDS 1000
+
+/* Without --debug: a disk that Windows did not want to let go is never removed in silence. */
+static void WarningShow(WnbdLogLevel LogLevel, const char *Message, const char *FileName, UINT32 Line,
+                        const char *FunctionName)
+{
+    char Safe[WNBD_LOG_MESSAGE_MAX_SIZE];
+    (void)FileName;
+    (void)Line;
+    (void)FunctionName;
+    if (LogLevel == WnbdLogLevelWarning) {
+        OutputError("wnbd-client: warning: %s\n", OutputSafe(Safe, sizeof(Safe), Message, strlen(Message)));
+    }
+}
 
 uint32_t CommandUnmap(const COMMAND_LINE *Line)
 {
@@ -21,6 +37,10 @@ uint32_t CommandUnmap(const COMMAND_LINE *Line)
         .SoftRemoveRetryIntervalMs =
             (DWORD)CommandOption(Line, "soft-disconnect-retry-interval")->Number * MILLISECONDS,
     };
+    if (!Line->Debug) {
+        WnbdSetLogger(WarningShow);
+        WnbdSetLogLevel(WnbdLogLevelWarning);
+    }
     DWORD Status = WnbdRemoveEx(InstanceName, &Options);
     if (Status != ERROR_SUCCESS) {
         ErrorReport(&(FAILURE){.Action = ACTION_UNMAP, .Code = Status, .Tried = "unmap", .Object = InstanceName});

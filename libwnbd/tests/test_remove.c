@@ -11,6 +11,7 @@
 #include <string.h>
 
 char LastMessage[WNBD_LOG_MESSAGE_MAX_SIZE];
+WnbdLogLevel LastLevel;
 static int Checks;
 static int Failures;
 
@@ -24,6 +25,7 @@ static struct {
     DWORD RemoveError;  /* what the driver fails with */
     int Lingering;      /* times that Windows still shows the disk after that */
     UINT32 Listed;      /* disks in the driver's list */
+    DWORD ListError;    /* what listing fails with */
     /* What happened. */
     int Asked;
     int Removed;
@@ -71,10 +73,11 @@ bool WindowsDiskIsThere(const WCHAR *InstanceId)
     return World.Lingering-- > 0;
 }
 
-DWORD EjectDevice(const char *Name, const WCHAR *InstanceId)
+DWORD EjectDevice(const char *Name, const WCHAR *InstanceId, TEXT *Cause)
 {
     CHECK(strcmp(Name, "foo") == 0 && wcscmp(InstanceId, L"SCSI\\Disk\\1") == 0);
     World.Asked++;
+    *Cause = FormatText("vetoed by number %d", World.Asked);
     if (World.Objections > 0) {
         World.Objections--;
         return ERROR_BUSY;
@@ -106,7 +109,7 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST List, PDWORD BufferSiz
         List->Count = World.Listed;
     }
     *BufferSize = Needed;
-    return ERROR_SUCCESS;
+    return World.ListError;
 }
 
 /* ---- the tests ---- */
@@ -277,10 +280,73 @@ static void TestAll(void)
     CloseHandle(Adapter);
 }
 
+/* A removal against Windows' will is said, and who objected last; what fails is said as well. */
+static void TestWarning(void)
+{
+    WNBD_REMOVE_OPTIONS Options = Soft(100, true);
+    WorldReset();
+    World.Objections = 1000;
+    LastMessage[0] = 0;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    char Wanted[WNBD_LOG_MESSAGE_MAX_SIZE];
+    snprintf(Wanted, sizeof(Wanted), "foo was removed hard, without Windows' consent: vetoed by number %d",
+             World.Asked);
+    CHECK(strcmp(LastMessage, Wanted) == 0 && LastLevel == WnbdLogLevelWarning);
+    /* Not when it was removed as asked, or not at all. */
+    WorldReset();
+    LastMessage[0] = 0;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    Options.Flags.HardRemove = 1;
+    RETURNS(0, WnbdRemoveEx("foo", &Options));
+    CHECK(LastMessage[0] == 0);
+    WorldReset();
+    World.Objections = 1000;
+    World.RemoveError = ERROR_GEN_FAILURE;
+    Options.Flags.HardRemove = 0;
+    RETURNS(ERROR_GEN_FAILURE, WnbdRemoveEx("foo", &Options));
+    CHECK(strstr(LastMessage, "cannot remove foo: ") == LastMessage && LastLevel == WnbdLogLevelError);
+}
+
+/* No failure without a word, not even of a call that makes no sense. */
+static void TestWords(void)
+{
+    static const char *const Names[] = {NULL, ""};
+    for (size_t Index = 0; Index < sizeof(Names) / sizeof(Names[0]); Index++) {
+        LastMessage[0] = 0;
+        RETURNS(ERROR_INVALID_PARAMETER, WnbdRemoveEx(Names[Index], NULL));
+        CHECK(LastMessage[0] != 0);
+    }
+    LastMessage[0] = 0;
+    RETURNS(ERROR_INVALID_PARAMETER, WnbdRemove(NULL, NULL));
+    CHECK(LastMessage[0] != 0);
+    LastMessage[0] = 0;
+    RETURNS(ERROR_INVALID_PARAMETER, WnbdRemoveAllDisks(NULL));
+    CHECK(LastMessage[0] != 0);
+    WorldReset();
+    World.ListError = ERROR_GEN_FAILURE;
+    LastMessage[0] = 0;
+    HANDLE Adapter = NULL;
+    RETURNS(0, WnbdOpenAdapter(&Adapter));
+    RETURNS(ERROR_GEN_FAILURE, WnbdRemoveAllDisks(Adapter));
+    CHECK(LastMessage[0] != 0);
+    CloseHandle(Adapter);
+}
+
+static VOID Remember(WnbdLogLevel LogLevel, const char *Message, const char *FileName, UINT32 Line,
+                     const char *FunctionName)
+{
+    (void)FileName;
+    (void)Line;
+    (void)FunctionName;
+    LastLevel = LogLevel;
+    snprintf(LastMessage, sizeof(LastMessage), "%s", Message);
+}
+
 static void Run(const char *Name, void (*Test)(void))
 {
     int Before = Failures;
-    WnbdSetLogLevel(WnbdLogLevelCritical);
+    WnbdSetLogger(Remember);
+    WnbdSetLogLevel(WnbdLogLevelWarning);
     Test();
     printf("%s %s\n", Failures == Before ? "ok  " : "FAIL", Name);
     fflush(stdout);
@@ -293,6 +359,8 @@ int main(void)
     Run("remove.timeout", TestTimeout);
     Run("remove.linger", TestLinger);
     Run("remove.fallback", TestFallback);
+    Run("remove.warning", TestWarning);
+    Run("remove.words", TestWords);
     Run("remove.all", TestAll);
     printf("%d checks, %d failed\n", Checks, Failures);
     return Failures != 0;

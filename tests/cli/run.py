@@ -137,7 +137,7 @@ class Runner:
         calls = ""
         if os.path.exists(os.path.join(work, "calls")):
             with open(os.path.join(work, "calls"), encoding="utf-8") as file:
-                calls = file.read().replace("WnbdSetLogLevel CRITICAL\n", "")
+                calls = re.sub(r"WnbdSetLogLevel (?:CRITICAL|WARNING)\n", "", file.read())
         return status, stdout, stderr, calls.replace(windows_path(work), "<directory>")
 
     def find_version(self):

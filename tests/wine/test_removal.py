@@ -125,9 +125,10 @@ class Refused(Removal):
     def test_fallback(self):
         number = self.map("disk", self.server())
         self.hold(number)
-        done = self.client("unmap", "disk", "--soft-disconnect-timeout", 1, "--soft-disconnect-retry-interval", 1,
-                           "--debug")
-        self.assertIn("without Windows' consent", done.stderr)
+        device = self.show("disk")["PNPDeviceID"]
+        done = self.client("unmap", "disk", "--soft-disconnect-timeout", 1, "--soft-disconnect-retry-interval", 1)
+        self.assertEqual(done.stderr, "wnbd-client: warning: disk was removed hard, without Windows' consent: vetoed "
+                                      f"by an open file or handle (PNP_VETO_TYPE 5): {device}\n")
         self.assertNotIn("disk", self.mapped())
         self.disktool("wait-gone", number, DEADLINE_SECONDS)
         agreed, refused = self.asked()

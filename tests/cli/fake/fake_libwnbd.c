@@ -325,6 +325,11 @@ DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
            InstanceName, RemoveOptions->Flags.HardRemove, RemoveOptions->Flags.HardRemoveFallback,
            RemoveOptions->SoftRemoveTimeoutMs, RemoveOptions->SoftRemoveRetryIntervalMs);
     Log(WnbdLogLevelDebug, "vetoed by volume {123}");
+    Log(WnbdLogLevelError, "cannot remove");
+    char Warning[MAX_LINE];
+    if (FieldText(ScriptFind("WnbdRemoveEx", 0), "Warning", Warning, sizeof(Warning))) {
+        Log(WnbdLogLevelWarning, Warning);
+    }
     return StatusOf("WnbdRemoveEx");
 }
 
