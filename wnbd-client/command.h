@@ -30,8 +30,6 @@ typedef struct {
     const char *DefaultText; /* OPTION_TEXT: what help says of the default; NULL: nothing */
     const char *Needs;       /* option without which this one has no meaning, or NULL */
     const char *NeedsWhy;    /* said when it is missing */
-    const char *Excludes;    /* option that contradicts this one, or NULL */
-    const char *ExcludesWhy; /* what to do about it */
     const char *Help;        /* one sentence without a full stop */
 } OPTION_SPEC;
 

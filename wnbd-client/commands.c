@@ -111,10 +111,7 @@ const COMMAND_SPEC CommandTable[] = {
                        "programs that use it can object. If that fails or takes too long, the disk is removed "
                        "nevertheless (hard disconnect). --debug tells what stands in the way.",
         .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
-        .Options = {{.Name = "hard-disconnect",
-                     .Excludes = "no-hard-disconnect-fallback",
-                     .ExcludesWhy = "the first never asks Windows, the second only does what Windows allows; give one",
-                     .Help = "remove the disk at once, without asking Windows"},
+        .Options = {{.Name = "hard-disconnect", .Help = "remove the disk at once, without asking Windows"},
                     {.Name = "no-hard-disconnect-fallback", .Help = "leave the disk alone if Windows does not let go"},
                     {.Name = "soft-disconnect-timeout",
                      .Kind = OPTION_NUMBER,

@@ -249,7 +249,7 @@ static bool ParseArgument(PARSER *Parser, const char *Argument)
     return ParseOption(Parser, Argument);
 }
 
-/* What can only be said of the whole line: arguments that are missing, options that need or exclude others. */
+/* What can only be said of the whole line: arguments that are missing, options that need others. */
 static bool ParseComplete(PARSER *Parser)
 {
     const COMMAND_LINE *Line = Parser->Line;
@@ -263,11 +263,6 @@ static bool ParseComplete(PARSER *Parser)
         const OPTION_SPEC *Option = &Options[Index];
         if (Line->Options[Index].Present && Option->Needs != NULL && !CommandOption(Line, Option->Needs)->Present) {
             return ParseFail(Parser, "--%s needs --%s too (%s)", Option->Name, Option->Needs, Option->NeedsWhy);
-        }
-        if (Line->Options[Index].Present && Option->Excludes != NULL &&
-            CommandOption(Line, Option->Excludes)->Present) {
-            return ParseFail(Parser, "--%s and --%s contradict each other (%s)", Option->Name, Option->Excludes,
-                             Option->ExcludesWhy);
         }
     }
     return true;
