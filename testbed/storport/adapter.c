@@ -16,6 +16,12 @@ typedef struct {
 
 PORT_OPTIONS PortOptions;
 
+VOID PortHook(PORT_MOMENT Moment, PVOID Srb)
+{
+    if (PortOptions.Hook != NULL)
+        PortOptions.Hook(Moment, Srb);
+}
+
 PORT_CALL PortCallEnter(VOID)
 {
     const PORT_CALL Call = {PortPlatformIrql(), PortPlatformLocksHeld()};
@@ -78,6 +84,7 @@ NTSTATUS PortAdapterAdd(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDevi
     Adapter->PortNumber = (ULONG)InterlockedIncrement(&NextPort) - 1;
     KeInitializeSpinLock(&Adapter->Lock);
     InitializeListHead(&Adapter->Units);
+    InitializeListHead(&Adapter->StartCalls);
     InitializeListHead(&Adapter->Completed);
     InitializeListHead(&Adapter->ServiceIrps);
     InitializeListHead(&Adapter->EjectIrps);

@@ -2,6 +2,7 @@
 /* Device control requests of adapters and units. */
 #include "port.h"
 #include "eject_ioctl.h"
+#include "power_ioctl.h"
 #include "storage_ioctl.h"
 
 static NTSTATUS GetAddress(const ADAPTER *Adapter, const UNIT *Unit, PIRP Irp)
@@ -82,6 +83,18 @@ static NTSTATUS Rescan(ADAPTER *Adapter, PIRP Irp)
     return PortIrpComplete(Irp, STATUS_SUCCESS, 0);
 }
 
+/* IOCTL_STORAGE_RESET_BUS. */
+static NTSTATUS ResetBus(ADAPTER *Adapter, PIRP Irp)
+{
+    const IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
+    const PORT_BUS_RESET_REQUEST *Request = Irp->AssociatedIrp.SystemBuffer;
+
+    if (Stack->Parameters.DeviceIoControl.InputBufferLength < sizeof(*Request) ||
+        Request->PathId >= Adapter->Config.NumberOfBuses)
+        return PortIrpComplete(Irp, STATUS_INVALID_PARAMETER, 0);
+    return PortIrpComplete(Irp, PortResetBus(Adapter, Request->PathId) ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR, 0);
+}
+
 NTSTATUS PortUnitIoctl(UNIT *Unit, PIRP Irp)
 {
     switch (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode) {
@@ -135,6 +148,10 @@ NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
         return MiniportIoctl(Adapter->Self, Irp);
     case PORT_IOCTL_EJECT:
         return PortEject(Adapter, Irp);
+    case PORT_IOCTL_POWER:
+        return PortAdapterPowerRequest(Adapter, Irp);
+    case PORT_IOCTL_STORAGE_RESET_BUS:
+        return ResetBus(Adapter, Irp);
     case PORT_IOCTL_STORAGE_QUERY_PROPERTY:
         return PortPropertyQuery(Adapter, NULL, Irp);
     default:

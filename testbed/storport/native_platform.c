@@ -42,6 +42,19 @@ ULONGLONG PortPlatformTime(VOID)
     return KeQueryInterruptTime();
 }
 
+KIRQL PortPlatformRaise(VOID)
+{
+    KIRQL Irql;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &Irql);
+    return Irql;
+}
+
+VOID PortPlatformLower(KIRQL Irql)
+{
+    KeLowerIrql(Irql);
+}
+
 KIRQL PortPlatformIrql(VOID)
 {
     return KeGetCurrentIrql();

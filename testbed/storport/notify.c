@@ -139,25 +139,25 @@ static ULONG GetOriginalMdl(ADAPTER *Adapter, PVOID Srb, PVOID *Mdl)
     return STOR_STATUS_SUCCESS;
 }
 
-static ULONG SetUnitAttributes(ADAPTER *Adapter, const STOR_ADDR_BTL8 *Address, ULONG Attributes)
+static BOOLEAN IsInquiryOf(REQUEST *Request, PVOID Context)
 {
-    BOOLEAN Inquiring = FALSE;
-    LIST_ENTRY *Entry;
+    const STOR_ADDR_BTL8 *Address = Context;
+    const SRB_FIELDS *Fields = &Request->Fields;
+
+    return Fields->Path == Address->Path && Fields->Target == Address->Target && Fields->Lun == Address->Lun &&
+           Fields->Function == SRB_FUNCTION_EXECUTE_SCSI && Fields->Cdb[0] == 0x12;
+}
+
+static ULONG SetUnitAttributes(ADAPTER *Adapter, STOR_ADDR_BTL8 *Address, ULONG Attributes)
+{
+    BOOLEAN Inquiring;
     KIRQL Irql;
-    ULONG i;
 
     if (Address == NULL || Address->Type != STOR_ADDRESS_TYPE_BTL8 ||
         Address->AddressLength != STOR_ADDR_BTL8_ADDRESS_LENGTH || Attributes > 7)
         return STOR_STATUS_INVALID_PARAMETER;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    for (i = 0; i < PORT_HASH_SIZE; ++i)
-        for (Entry = Adapter->Outstanding[i].Flink; Entry != &Adapter->Outstanding[i]; Entry = Entry->Flink) {
-            const SRB_FIELDS *Fields = &CONTAINING_RECORD(Entry, REQUEST, OutstandingLink)->Fields;
-
-            if (Fields->Path == Address->Path && Fields->Target == Address->Target && Fields->Lun == Address->Lun &&
-                Fields->Function == SRB_FUNCTION_EXECUTE_SCSI && Fields->Cdb[0] == 0x12)
-                Inquiring = TRUE;
-        }
+    Inquiring = PortQueueWalk(Adapter, IsInquiryOf, Address) != NULL;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     PORT_REQUIRE(ATTRIBUTES_PLACE, Inquiring, "unit %u:%u:%u", Address->Path, Address->Target, Address->Lun);
     return STOR_STATUS_SUCCESS;

@@ -23,6 +23,9 @@ VOID PortPlatformStartTimer(PKTIMER Timer, ULONG PeriodMs, PKDPC Dpc);
 VOID PortPlatformStopTimer(PKTIMER Timer);
 /* KeQueryInterruptTime: 100 ns since some start. Any IRQL. */
 ULONGLONG PortPlatformTime(VOID);
+/* KeRaiseIrql to DISPATCH_LEVEL, returning what it was, and KeLowerIrql: instructions that Wine doesn't run. */
+KIRQL PortPlatformRaise(VOID);
+VOID PortPlatformLower(KIRQL Irql);
 /* KeGetCurrentIrql, where that means something and costs little. */
 KIRQL PortPlatformIrql(VOID);
 /* Spin locks that this thread holds, as far as the ground can tell; else 0. */

@@ -86,6 +86,11 @@ typedef struct _ADAPTER {
     ULONG BusyCount;       /* completions to wait for before starting more */
     BOOLEAN Asleep;        /* the miniport gets nothing but what takes it there and back */
     BOOLEAN Draining;      /* no new requests: stop or removal */
+    BOOLEAN StartIoLocked; /* HwResetBus or HwTimer is running */
+    ULONG BusResets;       /* HwResetBus is about to be called, or running: all queues are paused */
+    LIST_ENTRY StartCalls; /* START_CALLs of HwStartIo, being executed */
+    ULONG StartingCount;   /* those, and requests on the way there */
+    ULONGLONG StartNumber; /* of the last call */
     PHW_TIMER Timer;       /* RequestTimerCall */
     ULONGLONG TimerDue;
 
@@ -170,6 +175,15 @@ typedef struct {
     STOR_POWER_ACTION PowerAction;
 } SRB_FIELDS;
 
+/* A call of HwStartIo; by its number, because the request may be gone before the call returns. */
+typedef struct {
+    LIST_ENTRY Link;
+    ULONGLONG Number;
+} START_CALL;
+
+/* What a reset covers; bits of REQUEST.Aside. */
+typedef enum { PORT_SCOPE_UNIT = 1, PORT_SCOPE_TARGET = 2, PORT_SCOPE_BUS = 4 } PORT_SCOPE;
+
 struct _REQUEST;
 typedef VOID REQUEST_DONE(struct _REQUEST *Request);
 
@@ -186,6 +200,8 @@ typedef struct _REQUEST {
     BOOLEAN Internal;  /* the port driver's own: not held back by pauses and locks */
     BOOLEAN Scan;      /* a scan's: goes first, and a full unit doesn't keep it waiting */
     BOOLEAN Escalated; /* a reset that took too long; guarded by the adapter's Lock while outstanding */
+    ULONGLONG Number;  /* of the START_CALL of this attempt; guarded by the adapter's Lock, as what follows */
+    ULONG Aside;       /* PORT_SCOPEs of resets beside which HwStartIo got it: they may leave it */
     ULONG Attempts;
     ULONG BusyRetries;
     ULONGLONG Deadline; /* interrupt time, while outstanding */
@@ -224,21 +240,33 @@ NTSTATUS PortAdapterInitialize(ADAPTER *Adapter);
 
 /* adapter_power.c */
 NTSTATUS PortAdapterPower(ADAPTER *Adapter, PIRP Irp);
+/* PORT_IOCTL_POWER */
+NTSTATUS PortAdapterPowerRequest(ADAPTER *Adapter, PIRP Irp);
 
 /* Sends the miniport an SRB that concerns the adapter itself, and waits. PASSIVE_LEVEL. */
 UCHAR PortAdapterSend(ADAPTER *Adapter, ULONG Function, STOR_PNP_ACTION Action);
 
+/* Moments at which the native test bed may hold a thread of the port driver's, or look at it. */
+typedef enum {
+    PORT_AT_START_IO,   /* HwStartIo is about to be called with Srb */
+    PORT_AT_COMPLETION, /* the miniport is completing Srb */
+    PORT_AT_RESET_BUS   /* HwResetBus is about to be called */
+} PORT_MOMENT;
+
 /* Which of several documented behaviours the port driver shows; the native test bed sets them. */
 typedef struct {
-    BOOLEAN StartIoAtDispatch;     /* HwStartIo runs at DISPATCH_LEVEL */
-    BOOLEAN StopBeforeServiceIrps; /* ScsiStopAdapter comes before HwCompleteServiceIrp */
-    BOOLEAN FindToRestart;         /* HwFindAdapter at DISPATCH_LEVEL takes the place of ScsiRestartAdapter */
-    ULONG FailMappingEvery;        /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
-    volatile LONG MissBusChanges;  /* so many BusChangeDetected are ignored */
-    ULONG ResetTimeoutSeconds;     /* of the port driver's own reset SRBs; 0: PORT_RESET_TIMEOUT_S */
-    ULONG QuarantineDepth;         /* SRBs kept back and watched; 0: as the platform likes */
+    VOID (*Hook)(PORT_MOMENT Moment, PVOID Srb); /* may be NULL */
+    BOOLEAN ResetExcludesStartIo;                /* HwResetBus waits for HwStartIo on other processors */
+    BOOLEAN StartIoAtDispatch;                   /* HwStartIo runs at DISPATCH_LEVEL */
+    BOOLEAN StopBeforeServiceIrps;               /* ScsiStopAdapter comes before HwCompleteServiceIrp */
+    BOOLEAN FindToRestart;        /* HwFindAdapter at DISPATCH_LEVEL takes the place of ScsiRestartAdapter */
+    ULONG FailMappingEvery;       /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
+    volatile LONG MissBusChanges; /* so many BusChangeDetected are ignored */
+    ULONG ResetTimeoutSeconds;    /* of the port driver's own reset SRBs; 0: PORT_RESET_TIMEOUT_S */
+    ULONG QuarantineDepth;        /* SRBs kept back and watched; 0: as the platform likes */
 } PORT_OPTIONS;
 extern PORT_OPTIONS PortOptions;
+VOID PortHook(PORT_MOMENT Moment, PVOID Srb);
 
 /* Around every callback: checks that it returns as it was entered. */
 typedef struct {
@@ -325,7 +353,21 @@ VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb);
 VOID PortQueueFail(UNIT *Unit, UCHAR SrbStatus);
 VOID PortQueueWaitIdle(ADAPTER *Adapter);
 REQUEST *PortQueueOutstanding(ADAPTER *Adapter, PVOID Srb);
+/* Under Lock: the first of the miniport's requests for which Visit returns TRUE, or NULL. */
+REQUEST *PortQueueWalk(ADAPTER *Adapter, BOOLEAN (*Visit)(REQUEST *Request, PVOID Context), PVOID Context);
 KDEFERRED_ROUTINE PortQueueCompletionDpc;
+
+/* reset.c. <= DISPATCH_LEVEL, no lock held. */
+/* Resets a unit that is marked as resetting, and what is above it if that doesn't help. */
+VOID PortResetUnit(UNIT *Unit);
+/* Function, a reset of the unit, failed or wasn't answered in time: the next tier. */
+VOID PortResetEscalate(UNIT *Unit, ULONG Function);
+/* Returns what HwResetBus did. */
+BOOLEAN PortResetBus(ADAPTER *Adapter, UCHAR Path);
+/* The StartIo lock, which callbacks of a virtual miniport have apart from HwStartIo. Not a spin lock of NT's: a
+ * callback that takes its own locks doesn't nest them. */
+VOID PortStartIoLock(ADAPTER *Adapter);
+VOID PortStartIoUnlock(ADAPTER *Adapter);
 
 /* timeout.c */
 KDEFERRED_ROUTINE PortTimeoutTick;

@@ -25,13 +25,29 @@ REQUEST *PortQueueOutstanding(ADAPTER *Adapter, PVOID Srb)
     return NULL;
 }
 
+REQUEST *PortQueueWalk(ADAPTER *Adapter, BOOLEAN (*Visit)(REQUEST *Request, PVOID Context), PVOID Context)
+{
+    LIST_ENTRY *Entry;
+    ULONG i;
+
+    for (i = 0; i < PORT_HASH_SIZE; ++i)
+        for (Entry = Adapter->Outstanding[i].Flink; Entry != &Adapter->Outstanding[i]; Entry = Entry->Flink) {
+            REQUEST *Request = CONTAINING_RECORD(Entry, REQUEST, OutstandingLink);
+
+            if (Visit(Request, Context))
+                return Request;
+        }
+    return NULL;
+}
+
 /* Under Lock: whether the unit's first request may go to the miniport now. */
 static BOOLEAN MayStart(const UNIT *Unit, ULONGLONG Now)
 {
     const ADAPTER *Adapter = Unit->Adapter;
 
     if (IsListEmpty(&Unit->Queue) || Unit->Resetting || Unit->PausedUntil > Now || Adapter->PausedUntil > Now ||
-        Adapter->Asleep || Adapter->BusyCount != 0 || Adapter->OutstandingCount >= Adapter->Config.MaxNumberOfIO)
+        Adapter->Asleep || Adapter->BusResets != 0 || Adapter->BusyCount != 0 ||
+        Adapter->OutstandingCount >= Adapter->Config.MaxNumberOfIO)
         return FALSE;
     if (CONTAINING_RECORD(Unit->Queue.Flink, REQUEST, Link)->Scan)
         return TRUE;
@@ -129,8 +145,10 @@ static REQUEST *TakeBack(ADAPTER *Adapter, PVOID Srb)
 
 VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb)
 {
-    REQUEST *Request = TakeBack(Adapter, Srb);
+    REQUEST *Request;
 
+    PortHook(PORT_AT_COMPLETION, Srb);
+    Request = TakeBack(Adapter, Srb);
     PORT_REQUIRE(COMPLETE_TWICE, Request != NULL || !PortQuarantineKnows(Srb), "the SRB at %p", Srb);
     PORT_REQUIRE(COMPLETE_UNKNOWN, Request != NULL, "the SRB at %p", Srb);
     PortRequestCheckCompletion(Request);
@@ -158,13 +176,49 @@ static BOOLEAN CallStartIo(ADAPTER *Adapter, PVOID Srb)
     KIRQL Irql = PASSIVE_LEVEL;
 
     if (Raise)
-        KeRaiseIrql(DISPATCH_LEVEL, &Irql);
+        Irql = PortPlatformRaise();
+    PortHook(PORT_AT_START_IO, Srb);
     Call = PortCallEnter();
     Taken = Adapter->Miniport->Init.HwStartIo(Adapter->HwExtension, Srb);
     PortCallLeave(Call, "HwStartIo");
     if (Raise)
-        KeLowerIrql(Irql);
+        PortPlatformLower(Irql);
     return Taken;
+}
+
+/* Under Lock: the request is on its way to HwStartIo. */
+static VOID CountUp(UNIT *Unit)
+{
+    ++Unit->Outstanding;
+    ++Unit->Adapter->OutstandingCount;
+    ++Unit->Adapter->StartingCount;
+}
+
+/* HwStartIo gets the SRB. Beside a reset that has begun, it may be left by that. */
+static VOID StartBegin(REQUEST *Request, START_CALL *Call)
+{
+    ADAPTER *Adapter = Request->Unit->Adapter;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Call->Number = ++Adapter->StartNumber;
+    InsertTailList(&Adapter->StartCalls, &Call->Link);
+    Request->Number = Call->Number;
+    Request->Aside = Request->Unit->Resetting ? PORT_SCOPE_UNIT | PORT_SCOPE_TARGET : 0;
+    if (Adapter->BusResets != 0)
+        Request->Aside |= PORT_SCOPE_BUS;
+    InsertTailList(HashBucket(Adapter, Request->Srb), &Request->OutstandingLink);
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+static VOID StartEnd(ADAPTER *Adapter, START_CALL *Call)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    RemoveEntryList(&Call->Link);
+    --Adapter->StartingCount;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
 }
 
 /* Counted as outstanding already. The request may be gone when HwStartIo returns. */
@@ -172,6 +226,7 @@ static VOID Start(REQUEST *Request)
 {
     ADAPTER *Adapter = Request->Unit->Adapter;
     const ULONG TimeoutSeconds = Request->Fields.TimeoutSeconds;
+    START_CALL Call;
     BOOLEAN Taken;
     PVOID Srb;
     KIRQL Irql;
@@ -182,6 +237,7 @@ static VOID Start(REQUEST *Request)
         Request->Fields.SrbStatus = SRB_STATUS_INTERNAL_ERROR;
         KeAcquireSpinLock(&Adapter->Lock, &Irql);
         CountDown(Request->Unit);
+        --Adapter->StartingCount;
         FinishLocked(Request);
         KeReleaseSpinLock(&Adapter->Lock, Irql);
         FinishUnlocked(Request, Inline);
@@ -192,12 +248,11 @@ static VOID Start(REQUEST *Request)
     Request->Deadline = TimeoutSeconds == 0 ? 0 : PortPlatformTime() + TimeoutSeconds * PORT_S_100NS;
     if (Request->Fields.Function == SRB_FUNCTION_EXECUTE_SCSI && Request->Fields.Cdb[0] == 0x12)
         Request->Unit->Inquired = TRUE;
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    InsertTailList(HashBucket(Adapter, Srb), &Request->OutstandingLink);
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    StartBegin(Request, &Call);
     Taken = CallStartIo(Adapter, Srb);
     if (!Taken)
         Refused(Adapter, Srb);
+    StartEnd(Adapter, &Call);
 }
 
 VOID PortQueuePump(UNIT *Unit)
@@ -213,8 +268,7 @@ VOID PortQueuePump(UNIT *Unit)
             return;
         }
         Request = CONTAINING_RECORD(RemoveHeadList(&Unit->Queue), REQUEST, Link);
-        ++Unit->Outstanding;
-        ++Adapter->OutstandingCount;
+        CountUp(Unit);
         KeReleaseSpinLock(&Adapter->Lock, Irql);
         Start(Request);
     }
@@ -262,8 +316,7 @@ VOID PortQueueSubmit(REQUEST *Request)
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     Accepted = Request->Internal || (!Adapter->Draining && Unit->State != UNIT_GONE && Unit->State != UNIT_REMOVED);
     if (Accepted && Request->Internal) {
-        ++Unit->Outstanding;
-        ++Adapter->OutstandingCount;
+        CountUp(Unit);
     } else if (Accepted && Request->Scan) {
         InsertHeadList(&Unit->Queue, &Request->Link);
     } else if (Accepted) {
@@ -315,7 +368,7 @@ VOID PortQueueWaitIdle(ADAPTER *Adapter)
     Pause.QuadPart = -(LONGLONG)(5 * PORT_MS_100NS);
     for (;;) {
         KeAcquireSpinLock(&Adapter->Lock, &Irql);
-        Idle = Adapter->OutstandingCount == 0 && IsListEmpty(&Adapter->Completed);
+        Idle = Adapter->OutstandingCount == 0 && Adapter->StartingCount == 0 && IsListEmpty(&Adapter->Completed);
         KeReleaseSpinLock(&Adapter->Lock, Irql);
         if (Idle)
             break;

@@ -216,6 +216,7 @@ static VOID NTAPI DpcThread(PVOID Context)
 
     UNREFERENCED_PARAMETER(Context);
     ThreadId = PsGetCurrentThreadId();
+    WineSetIrql(DISPATCH_LEVEL);
     while (!Stop) {
         Seen = Changes;
         Timeout.QuadPart = FireTimers();

@@ -36,7 +36,12 @@ VOID WineRedirectClassDriver(PVOID CodeAddress);
 extern const WINE_REDIRECTION WineNetioRedirections[];
 extern const ULONG WineNetioRedirectionCount;
 
-/* wine_locks.c: the spin locks that the miniport's threads hold. */
+/*
+ * wine_locks.c: the spin locks that the miniport's threads hold, and the IRQL of threads, which Wine doesn't know:
+ * raised by the port driver, by spin locks, and in DPCs. WineSetIrql returns what it was.
+ */
+KIRQL WineIrql(VOID);
+KIRQL WineSetIrql(KIRQL Irql);
 extern const WINE_REDIRECTION WineLockRedirections[];
 extern const ULONG WineLockRedirectionCount;
 ULONG WineTrackLocksHeld(VOID);

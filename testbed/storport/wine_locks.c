@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Books of the spin locks that the miniport's threads hold, kept by the functions to which its imports are redirected.
+ * Books of the spin locks that the miniport's threads hold and of the IRQL that they are at, kept by the functions to
+ * which its imports are redirected. Wine itself returns PASSIVE_LEVEL for whatever thread acquires a lock.
  *
- * Concurrency: lock counts are per thread, in slots found by the thread's number.
+ * Concurrency: both are per thread, in slots found by the thread's number.
  */
 #include "port.h"
 #include "wine_ground.h"
@@ -12,6 +13,7 @@
 typedef struct {
     PVOID volatile ThreadId;
     LONG Locks;
+    KIRQL Irql;
 } THREAD_LOCKS;
 
 static THREAD_LOCKS Threads[THREADS];
@@ -39,18 +41,35 @@ static VOID CountLock(LONG Change)
         Mine->Locks += Change;
 }
 
+KIRQL WineIrql(VOID)
+{
+    const THREAD_LOCKS *Mine = ThisThread();
+
+    return Mine == NULL ? PASSIVE_LEVEL : Mine->Irql;
+}
+
+KIRQL WineSetIrql(KIRQL Irql)
+{
+    THREAD_LOCKS *Mine = ThisThread();
+    const KIRQL Was = WineIrql();
+
+    if (Mine != NULL)
+        Mine->Irql = Irql;
+    return Was;
+}
+
 static KIRQL NTAPI TrackAcquireRaise(PKSPIN_LOCK SpinLock)
 {
-    const KIRQL Irql = KeAcquireSpinLockRaiseToDpc(SpinLock);
-
+    KeAcquireSpinLockRaiseToDpc(SpinLock);
     CountLock(1);
-    return Irql;
+    return WineSetIrql(DISPATCH_LEVEL);
 }
 
 static VOID NTAPI TrackRelease(PKSPIN_LOCK SpinLock, KIRQL Irql)
 {
     CountLock(-1);
     KeReleaseSpinLock(SpinLock, Irql);
+    WineSetIrql(Irql);
 }
 
 static VOID NTAPI TrackAcquireAtDpc(PKSPIN_LOCK SpinLock)
@@ -69,12 +88,16 @@ static VOID NTAPI TrackAcquireQueued(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE H
 {
     KeAcquireInStackQueuedSpinLock(SpinLock, Handle);
     CountLock(1);
+    Handle->OldIrql = WineSetIrql(DISPATCH_LEVEL);
 }
 
 static VOID NTAPI TrackReleaseQueued(PKLOCK_QUEUE_HANDLE Handle)
 {
+    const KIRQL Irql = Handle->OldIrql;
+
     CountLock(-1);
     KeReleaseInStackQueuedSpinLock(Handle);
+    WineSetIrql(Irql);
 }
 
 #define REDIRECT(Name, Function) {Name, (PVOID)(ULONG_PTR)(Function), NULL}

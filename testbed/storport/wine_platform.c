@@ -74,9 +74,19 @@ ULONGLONG PortPlatformTime(VOID)
     return Time;
 }
 
+KIRQL PortPlatformRaise(VOID)
+{
+    return WineSetIrql(DISPATCH_LEVEL);
+}
+
+VOID PortPlatformLower(KIRQL Irql)
+{
+    WineSetIrql(Irql);
+}
+
 KIRQL PortPlatformIrql(VOID)
 {
-    return PASSIVE_LEVEL; /* Wine has no IRQL; reading it is an emulated instruction */
+    return WineIrql();
 }
 
 ULONG PortPlatformLocksHeld(VOID)
