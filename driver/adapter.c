@@ -280,12 +280,35 @@ DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
     return Disk;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
+DISK *AdapterDiskToReset(ADAPTER *Adapter, ULONG Target)
+{
+    if (Target >= ADAPTER_TARGETS) {
+        return NULL;
+    }
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    DISK *Disk = Adapter->Targets[Target].Disk;
+    if (Disk != NULL) {
+        DiskReference(Disk);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Disk;
+}
+
+/* The disk at this place, if it is more than one that is being withdrawn. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static DISK *AdapterPresent(const ADAPTER_TARGET *Place)
+{
+    return Place->Disk != NULL && Place->Disk->State != DISK_GONE ? Place->Disk : NULL;
+}
+
 /* Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static DISK *AdapterFindName(ADAPTER *Adapter, const CHAR *InstanceName)
 {
     for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
-        DISK *Disk = Adapter->Targets[Target].Disk;
+        DISK *Disk = AdapterPresent(&Adapter->Targets[Target]);
         if (Disk != NULL && strcmp(Disk->Properties.InstanceName, InstanceName) == 0) {
             return Disk;
         }
@@ -313,7 +336,7 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id)
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
-        DISK *Disk = Adapter->Targets[Target].Disk;
+        DISK *Disk = AdapterPresent(&Adapter->Targets[Target]);
         if (Disk != NULL && Disk->ConnectionId > Id && (Next == NULL || Disk->ConnectionId < Next->ConnectionId)) {
             Next = Disk;
         }
@@ -362,12 +385,21 @@ NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
+void AdapterRemoveDisk(ADAPTER *Adapter, DISK *Disk)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Targets[Disk->Target].Disk = NULL;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN AdapterUnitSeen(ADAPTER *Adapter, const DISK *Disk)
 {
     ADAPTER_TARGET *Place = &Adapter->Targets[Disk->Target];
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    BOOLEAN There = Place->Disk == Disk;
+    BOOLEAN There = AdapterPresent(Place) == Disk;
     if (There) {
         Place->Seen = TRUE;
     }
@@ -412,7 +444,7 @@ void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target)
 _IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN AdapterUnnoticed(const ADAPTER_TARGET *Place)
 {
-    const DISK *Disk = Place->Disk;
+    const DISK *Disk = AdapterPresent(Place);
     if (Disk == NULL) {
         return Place->Seen || (Place->Made && !Place->Lost);
     }

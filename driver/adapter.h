@@ -77,11 +77,21 @@ void AdapterAnswerIfLeaving(ADAPTER *Adapter, DISK *Disk);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAt(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 
+/*
+ * For resets: the disk that SRBs of this target may still belong to, in whatever state, with a reference. NULL: every
+ * SRB that one had is complete. <= DISPATCH_LEVEL.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+DISK *AdapterDiskToReset(ADAPTER *Adapter, ULONG Target);
+
 /* The disk of that name (bytes compared), with a reference; NULL if there is none. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName);
 
-/* The disk with the lowest ConnectionId above Id, with a reference; NULL at the end. For walking all disks. */
+/*
+ * The disk with the lowest ConnectionId above Id that is not being withdrawn, with a reference; NULL at the end. For
+ * walking all disks.
+ */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
 
@@ -92,6 +102,9 @@ DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id);
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk);
+/* Takes a disk that is DISK_GONE out of the table; the table's reference stays the caller's. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void AdapterRemoveDisk(ADAPTER *Adapter, DISK *Disk);
 
 /*
  * Counts the disks that exist: AdapterFree waits for the last. PASSIVE_LEVEL. Fails with STATUS_SHUTDOWN_IN_PROGRESS

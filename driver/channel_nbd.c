@@ -454,8 +454,7 @@ void ConnectionDrain(CONNECTION *Connection)
         BOOLEAN Enough = Passes++ == CONNECTION_PASSES;
         Connection->DrainAgain = Enough;
         Action = Enough ? ACTION_NONE : ConnectionDecide(Connection, &Done);
-        KeReleaseSpinLock(&Disk->Lock, Irql);
-        QueueCompleteList(Disk, &Done);
+        QueueUnlock(Disk, Irql, &Done);
         if (Action == ACTION_NONE) {
             TransferTransmit(Connection);
         } else if (Action != ACTION_FINISH) {

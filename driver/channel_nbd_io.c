@@ -237,8 +237,7 @@ void TransferTransmit(CONNECTION *Connection)
     if (Close || Left || Passes == CONNECTION_PASSES) {
         ConnectionQueueDpc(Connection);
     }
-    KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
-    QueueCompleteList(Connection->Disk, &Done);
+    QueueUnlock(Connection->Disk, Irql, &Done);
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)

@@ -139,9 +139,6 @@ BOOLEAN DiskWithdraw(DISK *Disk)
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     DISK_STATE State = Disk->State;
     Disk->State = DISK_GONE;
-    if (State != DISK_GONE) {
-        Adapter->Targets[Disk->Target].Disk = NULL;
-    }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (State == DISK_GONE) {
         return FALSE;
@@ -150,8 +147,10 @@ BOOLEAN DiskWithdraw(DISK *Disk)
     InitializeListHead(&Done);
     KeAcquireSpinLock(&Disk->Lock, &Irql);
     QueueClose(&Disk->Queue, Disk->Channel, &Done);
-    KeReleaseSpinLock(&Disk->Lock, Irql);
-    QueueCompleteList(Disk, &Done);
+    QueueUnlock(Disk, Irql, &Done);
+    /* Until its last SRB is Storport's again, a reset finds the disk at its address. */
+    QueueSettle(Disk);
+    AdapterRemoveDisk(Adapter, Disk);
     Disk->Channel->Type->Close(Disk->Channel);
     if (State == DISK_ONLINE) {
         TraceInfo("%s: withdrawn from target %u", Disk->Properties.InstanceName, Disk->Target);

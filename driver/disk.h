@@ -20,7 +20,7 @@
 typedef enum {
     DISK_CONNECTING, /* named, not shown to Windows yet */
     DISK_ONLINE,     /* shown to Windows */
-    DISK_GONE        /* withdrawn: its address answers NO_DEVICE */
+    DISK_GONE        /* withdrawn: its address answers NO_DEVICE; in the table until its last SRB has ended */
 } DISK_STATE;
 
 /* UNMAP descriptors in one command where the creator names no limit. */
@@ -66,9 +66,10 @@ _IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskOnline(DISK *Disk);
 
 /*
- * Takes the disk away from Windows, if it is there, and its name out of the
- * table: outstanding SRBs end with NO_DEVICE, the channel is asked to close.
- * Returns FALSE if somebody else did it before. No lock held.
+ * Takes the disk away from Windows, if it is there: its name is free at once,
+ * outstanding SRBs end with NO_DEVICE, it leaves the table, the channel is
+ * asked to close. Returns FALSE if somebody else did or does it. No lock held,
+ * not from inside a completion.
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskWithdraw(DISK *Disk);

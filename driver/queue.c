@@ -27,6 +27,8 @@ static void WireMove(WIRE *Wire, WIRE_STATE State)
     Wire->State = (UCHAR)State;
 }
 
+static KDEFERRED_ROUTINE QueueDoneDpc;
+
 _IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
 {
@@ -35,6 +37,8 @@ NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
     InitializeListHead(&Queue->Free);
     InitializeListHead(&Queue->Submit);
     InitializeListHead(&Queue->Held);
+    InitializeListHead(&Queue->Done);
+    KeInitializeDpc(&Queue->DoneDpc, QueueDoneDpc, CONTAINING_RECORD(Queue, DISK, Queue));
     InitializeListHead(&Queue->Resets);
     Queue->Requests = PoolAllocate(Queue->RequestCount * sizeof(REQUEST));
     Queue->Wires = PoolAllocate(Depth * sizeof(WIRE));
@@ -445,13 +449,11 @@ void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done)
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
-BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb)
+BOOLEAN QueueResetDone(QUEUE *Queue, QUEUE_RESET *Reset)
 {
     if (Queue->Completing == 0) {
         return TRUE;
     }
-    QUEUE_RESET *Reset = SrbExtension(Srb);
-    Reset->Srb = Srb;
     InsertTailList(&Queue->Resets, &Reset->Link);
     return FALSE;
 }
@@ -472,8 +474,17 @@ static void RequestGiveBack(DISK *Disk, REQUEST *Request)
     SrbComplete(Disk->Adapter, Request->Srb);
 }
 
+/* All that is on From goes to the end of To. */
+static void QueueMoveList(LIST_ENTRY *From, LIST_ENTRY *To)
+{
+    while (!IsListEmpty(From)) {
+        InsertTailList(To, RemoveHeadList(From));
+    }
+}
+
+/* DISPATCH_LEVEL if there is anything on the list; no lock held. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
+static void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
 {
     if (IsListEmpty(Done)) {
         return;
@@ -482,8 +493,6 @@ void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
         RequestGiveBack(Disk, CONTAINING_RECORD(Entry, REQUEST, Link));
     }
     QUEUE *Queue = &Disk->Queue;
-    LIST_ENTRY Resets;
-    InitializeListHead(&Resets);
     KIRQL Irql;
     KeAcquireSpinLock(&Disk->Lock, &Irql);
     while (!IsListEmpty(Done)) {
@@ -493,12 +502,56 @@ void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
         Queue->Completing--;
     }
     while (Queue->Completing == 0 && !IsListEmpty(&Queue->Resets)) {
-        InsertTailList(&Resets, RemoveHeadList(&Queue->Resets));
+        QUEUE_RESET *Reset = CONTAINING_RECORD(RemoveHeadList(&Queue->Resets), QUEUE_RESET, Link);
+        Queue->Completing++;
+        KeReleaseSpinLock(&Disk->Lock, Irql);
+        Reset->Done(Disk->Adapter, Reset);
+        KeAcquireSpinLock(&Disk->Lock, &Irql);
+        Queue->Completing--;
     }
     KeReleaseSpinLock(&Disk->Lock, Irql);
-    while (!IsListEmpty(&Resets)) {
-        QUEUE_RESET *Reset = CONTAINING_RECORD(RemoveHeadList(&Resets), QUEUE_RESET, Link);
-        SrbSetStatus(Reset->Srb, SRB_STATUS_SUCCESS);
-        SrbComplete(Disk->Adapter, Reset->Srb);
+}
+
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueUnlock(DISK *Disk, KIRQL Irql, LIST_ENTRY *Done)
+{
+    QUEUE *Queue = &Disk->Queue;
+    if (Irql < DISPATCH_LEVEL && !IsListEmpty(Done)) {
+        QueueMoveList(Done, &Queue->Done);
+        KeInsertQueueDpc(&Queue->DoneDpc, NULL, NULL);
     }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    QueueCompleteList(Disk, Done);
+}
+
+/* The disk is there: its end flushes DPCs. */
+_Use_decl_annotations_
+static VOID NTAPI QueueDoneDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(Argument1);
+    UNREFERENCED_PARAMETER(Argument2);
+    DISK *Disk = Context;
+    LIST_ENTRY Done;
+    InitializeListHead(&Done);
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    QueueMoveList(&Disk->Queue.Done, &Done);
+    QueueUnlock(Disk, Irql, &Done);
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void QueueSettle(DISK *Disk)
+{
+    BOOLEAN Settled;
+    do {
+        LIST_ENTRY Done;
+        InitializeListHead(&Done);
+        KIRQL Irql;
+        KeAcquireSpinLock(&Disk->Lock, &Irql);
+        Settled = Disk->Queue.Completing == 0;
+        QueueMoveList(&Disk->Queue.Done, &Done);
+        QueueUnlock(Disk, Irql, &Done);
+        YieldProcessor();
+    } while (!Settled);
 }

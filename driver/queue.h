@@ -11,7 +11,7 @@
  * Everything is allocated with the disk; nothing on the I/O path. All of it is
  * protected by the disk's lock, which the caller of a function marked "lock
  * held" owns. SRBs are completed outside the lock: functions that end
- * requests move them to a list, which goes to QueueCompleteList.
+ * requests move them to a list, which goes to QueueUnlock.
  */
 #pragma once
 
@@ -67,10 +67,14 @@ typedef struct {
 } REQUEST;
 
 /* What a reset SRB's extension holds while it waits. */
-typedef struct {
+typedef struct QUEUE_RESET QUEUE_RESET;
+struct QUEUE_RESET {
     LIST_ENTRY Link;
     PVOID Srb;
-} QUEUE_RESET;
+    void (*Done)(PVOID Extension, QUEUE_RESET *Reset); /* nothing is left in this queue; no lock held */
+    ULONG NextTarget;                                  /* Done's: the targets that it has to wait for still */
+    ULONG LastTarget;
+};
 
 /* What goes to the backend. */
 struct WIRE {
@@ -96,9 +100,11 @@ typedef struct {
     LIST_ENTRY Free;      /* REQUEST_FREE */
     LIST_ENTRY Submit;    /* REQUEST_QUEUED, in the order of arrival */
     LIST_ENTRY Held;      /* REQUEST_QUEUED, behind an aborted write to the same blocks */
+    LIST_ENTRY Done;      /* REQUEST_COMPLETING: for DoneDpc, or for a reset that comes before it */
+    KDPC DoneDpc;         /* completes what was ended below DISPATCH_LEVEL */
     LIST_ENTRY Resets;    /* SRB extensions of resets that wait for Completing */
     ULONG AbortedWires;   /* WIRE_ABORTED */
-    ULONG Completing;     /* requests between leaving the lock and their completion */
+    ULONG Completing;     /* in Done, or on their way to Storport on some processor: requests, resets */
     ULONG MaximumPayload; /* bytes of one READ or WRITE part */
     ULONG BlockSize;      /* bytes */
     BOOLEAN ServerFua;
@@ -165,10 +171,25 @@ void QueueClose(QUEUE *Queue, CHANNEL *Channel, LIST_ENTRY *Done);
 _IRQL_requires_(DISPATCH_LEVEL)
 void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done);
 
-/* A reset SRB is answered once nothing of its scope is left: at once (TRUE) or by a later completion. Lock held. */
+/*
+ * A reset SRB waits until nothing of its scope is left. TRUE: nothing is; FALSE: Reset->Done will be called after the
+ * last completion. Lock held.
+ */
 _IRQL_requires_(DISPATCH_LEVEL)
-BOOLEAN QueueResetDone(QUEUE *Queue, PVOID Srb);
+BOOLEAN QueueResetDone(QUEUE *Queue, QUEUE_RESET *Reset);
 
-/* Completes what is on the list, without any lock. */
+/*
+ * Lets go of the disk's lock, whose acquisition returned Irql, and completes what is on the list, without any lock.
+ * SRBs are completed at DISPATCH_LEVEL only: below that, a DPC does it, which runs when the lock is let go. So who
+ * waits for a completion (QueueSettle) waits for another processor, never for a thread that it has interrupted.
+ */
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueUnlock(DISK *Disk, KIRQL Irql, LIST_ENTRY *Done);
+
+/*
+ * Waits until every request that has been ended is Storport's again. For callers that may not leave one behind: the
+ * others are in StorPortNotification, on other processors at DISPATCH_LEVEL. <= DISPATCH_LEVEL, no lock held, not from
+ * inside a completion.
+ */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done);
+void QueueSettle(DISK *Disk);

@@ -120,38 +120,77 @@ static void StartIoScsi(DISK *Disk, PVOID Srb)
     }
 }
 
-/* Gives back every SRB of the disk; Reset, if there is one, when the last is gone. */
+/* Gives back every SRB of the targets. Some may be on their way to Storport on other processors when it returns. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-static void StartIoReset(DISK *Disk, PVOID Reset)
+static void StartIoAbort(ADAPTER *Adapter, ULONG FirstTarget, ULONG LastTarget)
 {
-    LIST_ENTRY Done;
-    InitializeListHead(&Done);
-    KIRQL Irql;
-    KeAcquireSpinLock(&Disk->Lock, &Irql);
-    QueueAbort(&Disk->Queue, SRB_STATUS_BUS_RESET, Disk->Channel, &Done);
-    KeReleaseSpinLock(&Disk->Lock, Irql);
-    QueueCompleteList(Disk, &Done);
-    if (Reset == NULL) {
-        return;
+    for (ULONG Target = FirstTarget; Target <= LastTarget; Target++) {
+        DISK *Disk = AdapterDiskToReset(Adapter, Target);
+        if (Disk == NULL) {
+            continue;
+        }
+        LIST_ENTRY Done;
+        InitializeListHead(&Done);
+        KIRQL Irql;
+        KeAcquireSpinLock(&Disk->Lock, &Irql);
+        QueueAbort(&Disk->Queue, SRB_STATUS_BUS_RESET, Disk->Channel, &Done);
+        QueueUnlock(Disk, Irql, &Done);
+        DiskRelease(Disk);
     }
-    KeAcquireSpinLock(&Disk->Lock, &Irql);
-    BOOLEAN Finished = QueueResetDone(&Disk->Queue, Reset);
-    KeReleaseSpinLock(&Disk->Lock, Irql);
-    if (Finished) {
-        StartIoEnd(Disk->Adapter, Reset, SRB_STATUS_SUCCESS);
+}
+
+/*
+ * Answers a reset SRB, whose targets have given back everything, when nothing of that is on its way to Storport: now,
+ * or called again by the last completion.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static void StartIoResetOn(PVOID Extension, QUEUE_RESET *Reset)
+{
+    while (Reset->NextTarget <= Reset->LastTarget) {
+        DISK *Disk = AdapterDiskToReset(Extension, Reset->NextTarget++);
+        if (Disk == NULL) {
+            continue;
+        }
+        KIRQL Irql;
+        KeAcquireSpinLock(&Disk->Lock, &Irql);
+        BOOLEAN Finished = QueueResetDone(&Disk->Queue, Reset);
+        KeReleaseSpinLock(&Disk->Lock, Irql);
+        DiskRelease(Disk);
+        if (!Finished) {
+            return;
+        }
     }
+    StartIoEnd(Extension, Reset->Srb, SRB_STATUS_SUCCESS);
+}
+
+/*
+ * A target has one unit. Where there is no disk (any more), nothing is left to give back, and the reset has succeeded:
+ * a failure would only lead to the reset of a bus full of healthy disks.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static void StartIoReset(ADAPTER *Adapter, PVOID Srb, ULONG FirstTarget, ULONG LastTarget)
+{
+    QUEUE_RESET *Reset = SrbExtension(Srb);
+    Reset->Srb = Srb;
+    Reset->Done = StartIoResetOn;
+    Reset->NextTarget = FirstTarget;
+    Reset->LastTarget = LastTarget;
+    StartIoAbort(Adapter, FirstTarget, LastTarget);
+    StartIoResetOn(Adapter, Reset);
 }
 
 _Use_decl_annotations_
 BOOLEAN StartIoResetBus(PVOID Extension, ULONG PathId)
 {
     UNREFERENCED_PARAMETER(PathId);
-    DISK *Disk;
-    UINT64 Id = 0;
-    while ((Disk = AdapterDiskAfter(Extension, Id)) != NULL) {
-        Id = Disk->ConnectionId;
-        StartIoReset(Disk, NULL);
-        DiskRelease(Disk);
+    StartIoAbort(Extension, 0, ADAPTER_TARGETS - 1);
+    /* What another processor was completing meanwhile counts, too (WDK, bug check 0xF0, 1). */
+    for (ULONG Target = 0; Target < ADAPTER_TARGETS; Target++) {
+        DISK *Disk = AdapterDiskToReset(Extension, Target);
+        if (Disk != NULL) {
+            QueueSettle(Disk);
+            DiskRelease(Disk);
+        }
     }
     return TRUE;
 }
@@ -231,18 +270,11 @@ BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
         break;
     case SRB_FUNCTION_RESET_LOGICAL_UNIT:
     case SRB_FUNCTION_RESET_DEVICE:
-        /* A target has one unit. */
-        Disk = AdapterDiskAt(Adapter, Path, Target, 0);
-        if (Disk == NULL) {
-            StartIoEnd(Adapter, Srb, SRB_STATUS_NO_DEVICE);
-        } else {
-            StartIoReset(Disk, Srb);
-            DiskRelease(Disk);
-        }
+        /* There is one bus only. */
+        StartIoReset(Adapter, Srb, Path == 0 ? Target : ADAPTER_TARGETS, Path == 0 ? Target : ADAPTER_TARGETS);
         break;
     case SRB_FUNCTION_RESET_BUS:
-        StartIoResetBus(Adapter, Path);
-        StartIoEnd(Adapter, Srb, SRB_STATUS_SUCCESS);
+        StartIoReset(Adapter, Srb, 0, ADAPTER_TARGETS - 1);
         break;
     case SRB_FUNCTION_PNP:
         StartIoEnd(Adapter, Srb, StartIoPnp(Adapter, Srb, Target));
