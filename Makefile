@@ -4,10 +4,12 @@
 # make test     all tests
 # make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
 # make fuzz     fuzzes: TARGET=name SECONDS=n; without TARGET it lists the targets
+# make coverage which lines and branches the tests reach, as a table and as HTML
 all: ; @tools/build
 demo: ; @tools/demo
 test: ; @tools/run-tests
 bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
 fuzz: ; @tools/deps build test && tools/fuzz $(TARGET) $(SECONDS)
+coverage: ; @tools/deps build test && tools/coverage
 clean: ; rm -rf build
-.PHONY: all demo test bench fuzz clean
+.PHONY: all demo test bench fuzz coverage clean
