@@ -27,7 +27,7 @@ PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
         }
     }
     /* [exallocatepoolwithtag]: a page or more is aligned to a page, anything else to 16 bytes. */
-    if (posix_memalign(&Memory, NumberOfBytes >= PAGE_SIZE ? PAGE_SIZE : 16, NumberOfBytes) != 0) {
+    if (Fault(__func__) || posix_memalign(&Memory, NumberOfBytes >= PAGE_SIZE ? PAGE_SIZE : 16, NumberOfBytes) != 0) {
         return NULL;
     }
     memset(Memory, POOL_RUBBISH, NumberOfBytes);

@@ -126,6 +126,10 @@ int GroundResolve(const char *Host, const char *Service, bool NumericOnly, GROUN
 /* Writes to stderr, one call one piece. */
 void GroundWrite(const char *Text);
 void GroundBacktrace(void);
+/* Who called, the innermost first: offsets into the program, the same in each of its runs; libraries' are left out. */
+size_t GroundFrames(uint64_t *Offsets, size_t Capacity);
+/* Function and line, or the offset again where no sanitizer is linked that could tell. */
+void GroundFrameName(uint64_t Offset, char *Text, size_t Size);
 /* The address lies in the program's own data. */
 bool GroundIsStatic(const void *Address);
 /* Marks memory as unusable or usable for the address sanitizer, where there is one. */

@@ -70,6 +70,21 @@ void NtCallbackLeave(const NT_FRAME *Frame);
 KIRQL NtSetIrql(KIRQL Irql);
 void NtCheckNoLocks(NATIVE_RULE Rule, const char *Function);
 
+/* ---- Faults ---- */
+
+void FaultStart(NATIVE_FAULTS *Plan);
+/* Whether the NT function that asks has to fail this time. Once per call, whatever else makes it fail. Any IRQL. */
+bool Fault(const char *Function);
+/* A call of the test bed's own, which no driver has made and none can answer for: never failed. */
+#define FAULT_SPARE(Call)                                                                                              \
+    ({                                                                                                                 \
+        FaultSpared++;                                                                                                 \
+        __typeof__(Call) FaultResult = (Call);                                                                         \
+        FaultSpared--;                                                                                                 \
+        FaultResult;                                                                                                   \
+    })
+extern _Thread_local unsigned FaultSpared;
+
 /* ---- Dispatcher ---- */
 
 extern GROUND_LOCK NtDispatcherLock;

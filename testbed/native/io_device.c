@@ -39,6 +39,9 @@ NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG ExtensionSize, PUNICO
                         ULONG Characteristics, BOOLEAN Exclusive, PDEVICE_OBJECT *DeviceObject)
 {
     NT_ENTER(APC_LEVEL);
+    if (Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     PDEVICE_OBJECT Device = calloc(1, sizeof(DEVICE_OBJECT));
     NATIVE_DEVICE_STATE *State = calloc(1, sizeof(*State));
     PVOID Extension = ExtensionSize == 0 ? NULL : calloc(1, ExtensionSize);
@@ -198,7 +201,7 @@ NTSTATUS IoCreateSymbolicLink(PUNICODE_STRING Link, PUNICODE_STRING Target)
 {
     NT_ENTER(PASSIVE_LEVEL);
     UNREFERENCED_PARAMETER(Target);
-    SYMBOLIC_LINK *New = calloc(1, sizeof(*New));
+    SYMBOLIC_LINK *New = Fault(__func__) ? NULL : calloc(1, sizeof(*New));
     NTSTATUS Status = New == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
     if (New == NULL) {
         return Status;

@@ -51,7 +51,7 @@ NTSTATUS IoRegisterDeviceInterface(PDEVICE_OBJECT PhysicalDeviceObject, const GU
         return STATUS_INVALID_DEVICE_REQUEST;
     }
     InterfaceName(Name, sizeof(Name), PhysicalDeviceObject, InterfaceClass);
-    INTERFACE *New = calloc(1, sizeof(*New));
+    INTERFACE *New = Fault(__func__) ? NULL : calloc(1, sizeof(*New));
     if (New == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -84,6 +84,9 @@ NTSTATUS IoSetDeviceInterfaceState(PUNICODE_STRING SymbolicLinkName, BOOLEAN Ena
     char Name[256];
     NTSTATUS Status = STATUS_SUCCESS;
     NT_ENTER(PASSIVE_LEVEL);
+    if (Enable && Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     TextFromWide(Name, sizeof(Name), SymbolicLinkName->Buffer, SymbolicLinkName->Length / sizeof(WCHAR));
     GroundLockEnter(&InterfaceLock);
     INTERFACE *Entry = InterfaceByName(Name);

@@ -65,6 +65,9 @@ PIRP IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
     if (StackSize < 1) {
         NtViolation(RULE_IRP_STACK, __func__, "%d stack locations", StackSize);
     }
+    if (Fault(__func__)) {
+        return NULL;
+    }
     PIRP Irp = malloc(sizeof(IRP) + (size_t)StackSize * sizeof(IO_STACK_LOCATION));
     if (Irp == NULL) {
         return NULL;

@@ -102,7 +102,7 @@ void WorkStop(void)
 PIO_WORKITEM IoAllocateWorkItem(PDEVICE_OBJECT DeviceObject)
 {
     NT_ENTER(DISPATCH_LEVEL);
-    PIO_WORKITEM Item = calloc(1, sizeof(*Item));
+    PIO_WORKITEM Item = Fault(__func__) ? NULL : calloc(1, sizeof(*Item));
     if (Item != NULL) {
         Item->Device = DeviceObject;
         TrackAdd(TRACK_WORK_ITEM, Item, 0, 0, __builtin_return_address(0));

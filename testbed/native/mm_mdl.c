@@ -34,7 +34,7 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN Secondary, BOOLEA
 {
     UNREFERENCED_PARAMETER(ChargeQuota);
     NT_ENTER(DISPATCH_LEVEL);
-    PMDL Mdl = malloc(sizeof(*Mdl));
+    PMDL Mdl = Fault(__func__) ? NULL : malloc(sizeof(*Mdl));
     if (Mdl == NULL) {
         return NULL;
     }
@@ -116,7 +116,7 @@ PVOID MmGetSystemAddressForMdlSafe(PMDL Mdl, ULONG Priority)
     if (!(Priority & MdlMappingNoExecute) && !(Mdl->MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL)) {
         NtViolation(RULE_MDL_STATE, __func__, "a mapping without MdlMappingNoExecute (memory integrity)");
     }
-    return MmGetMdlVirtualAddress(Mdl);
+    return Fault(__func__) ? NULL : MmGetMdlVirtualAddress(Mdl);
 }
 
 VOID MmProbeAndLockPages(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation)

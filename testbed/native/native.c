@@ -11,6 +11,7 @@ void NativeStart(const NATIVE_OPTIONS *Options)
 {
     GroundSeed(Options->Seed);
     GroundNow();
+    FaultStart(Options->Faults);
     DbgStart(Options->LogLevel, Options->Log);
     CancelStart();
     DpcStart(Options->OneProcessor);

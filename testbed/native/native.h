@@ -20,8 +20,35 @@
 
 #include <nt.h>
 
+/*
+ * Faults: which of the calls that can fail do so. A place is a call stack, from
+ * the call to the start of its thread. One plan may be shared by processes
+ * that are forks of each other and run one after the other.
+ */
+#define NATIVE_FAULT_PLACES 2048
+#define NATIVE_FAULT_FRAMES 32
+
+typedef struct {
+    uint64_t Key; /* stays the same as long as the program does */
+    char Function[32];
+    size_t FrameCount;
+    uint64_t Frames[NATIVE_FAULT_FRAMES];
+} NATIVE_FAULT_PLACE;
+
+typedef struct {
+    uint64_t Target;     /* the place whose first call fails; 0: none */
+    uint32_t OneIn;      /* one in so many calls fails, whatever its place; 0: none */
+    volatile LONG Given; /* so many calls have failed */
+    volatile LONG Count; /* of Places: all that were called so far */
+    NATIVE_FAULT_PLACE Places[NATIVE_FAULT_PLACES];
+} NATIVE_FAULTS;
+
+/* Writes the call stack to stderr. */
+void NativeFaultPrint(const NATIVE_FAULT_PLACE *Place);
+
 typedef struct {
     uint64_t Seed;
+    NATIVE_FAULTS *Faults; /* NULL: nothing fails, and nothing is recorded */
     /* One in so many WSK calls that could complete at once does so before it returns; 0: none, 1: all. */
     uint32_t WskSynchronousOneIn;
     /* One in so many receives is given less than has arrived; 0: none. */

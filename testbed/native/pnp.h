@@ -45,7 +45,8 @@ NATIVE_DRIVER *PnpDriverFor(NATIVE_DEVICE *Node);
 NTSTATUS PnpSend(NATIVE_DEVICE *Node, UCHAR Minor);
 NTSTATUS PnpSetPower(NATIVE_DEVICE *Node, DEVICE_POWER_STATE State);
 PDEVICE_RELATIONS PnpQueryRelations(NATIVE_DEVICE *Node);
-void PnpQueryIds(NATIVE_DEVICE *Node);
+/* False: no memory for them; the node has none then. */
+bool PnpQueryIds(NATIVE_DEVICE *Node);
 void PnpQueryCapabilities(NATIVE_DEVICE *Node);
 PDRIVER_OBJECT PnpRootDriver(void);
 void PnpRootStart(void);

@@ -5,7 +5,7 @@
 static NTSTATUS PnpRequest(NATIVE_DEVICE *Node, const IO_STACK_LOCATION *Request, ULONG_PTR *Information)
 {
     PDEVICE_OBJECT Top = DeviceTop(Node->Pdo);
-    PIRP Irp = IoAllocateIrp(Top->StackSize, FALSE);
+    PIRP Irp = FAULT_SPARE(IoAllocateIrp(Top->StackSize, FALSE));
     *IoGetNextIrpStackLocation(Irp) = *Request;
     /* "The PnP manager sets IoStatus.Status to STATUS_NOT_SUPPORTED" before it sends a request. */
     Irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
@@ -49,13 +49,16 @@ PDEVICE_RELATIONS PnpQueryRelations(NATIVE_DEVICE *Node)
     return (PDEVICE_RELATIONS)Information;
 }
 
-/* One kind of id; multi-strings one after the other. Returns what is left of the room. */
+/* One kind of id; multi-strings one after the other. Returns what is left of the room, NULL: no memory for an id. */
 static char *PnpQueryId(NATIVE_DEVICE *Node, BUS_QUERY_ID_TYPE Type, bool Multi, char *Text, const char *End)
 {
     IO_STACK_LOCATION Request = {.MajorFunction = IRP_MJ_PNP, .MinorFunction = IRP_MN_QUERY_ID};
     ULONG_PTR Information = 0;
     Request.Parameters.QueryId.IdType = Type;
     NTSTATUS Status = PnpRequest(Node, &Request, &Information);
+    if (Status == STATUS_INSUFFICIENT_RESOURCES) {
+        return NULL;
+    }
     if (!NT_SUCCESS(Status)) {
         if (Type == BusQueryDeviceID || Type == BusQueryInstanceID) {
             NtViolation(RULE_PNP_ANSWER, "IRP_MN_QUERY_ID", "id type %d: status 0x%08x", (int)Type, (unsigned)Status);
@@ -77,15 +80,27 @@ static char *PnpQueryId(NATIVE_DEVICE *Node, BUS_QUERY_ID_TYPE Type, bool Multi,
     return Text;
 }
 
-void PnpQueryIds(NATIVE_DEVICE *Node)
+bool PnpQueryIds(NATIVE_DEVICE *Node)
 {
+    static const struct {
+        BUS_QUERY_ID_TYPE Type;
+        bool Multi;
+    } Lists[] = {{BusQueryDeviceID, false}, {BusQueryHardwareIDs, true}, {BusQueryCompatibleIDs, true}};
     const char *End = Node->Ids + sizeof(Node->Ids) - 1;
-    char *Text = PnpQueryId(Node, BusQueryDeviceID, false, Node->Ids, End);
-    Text = PnpQueryId(Node, BusQueryHardwareIDs, true, Text, End);
-    Text = PnpQueryId(Node, BusQueryCompatibleIDs, true, Text, End);
+    char *Text = Node->Ids;
+    for (size_t Index = 0; Index < RTL_NUMBER_OF(Lists) && Text != NULL; Index++) {
+        Text = PnpQueryId(Node, Lists[Index].Type, Lists[Index].Multi, Text, End);
+    }
+    if (Text != NULL) {
+        *Text = '\0';
+        Text = PnpQueryId(Node, BusQueryInstanceID, false, Node->Instance, Node->Instance + sizeof(Node->Instance) - 1);
+    }
+    if (Text == NULL) {
+        Node->Ids[0] = '\0';
+        return false;
+    }
     *Text = '\0';
-    Text = PnpQueryId(Node, BusQueryInstanceID, false, Node->Instance, Node->Instance + sizeof(Node->Instance) - 1);
-    *Text = '\0';
+    return true;
 }
 
 void PnpQueryCapabilities(NATIVE_DEVICE *Node)

@@ -93,7 +93,7 @@ NTSTATUS PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIBUTES A
     UNREFERENCED_PARAMETER(Attributes);
     UNREFERENCED_PARAMETER(Process);
     NT_ENTER(PASSIVE_LEVEL);
-    PKTHREAD Thread = malloc(sizeof(*Thread));
+    PKTHREAD Thread = Fault(__func__) ? NULL : malloc(sizeof(*Thread));
     if (Thread == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }

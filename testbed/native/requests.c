@@ -57,7 +57,7 @@ static NATIVE_REQUEST *RequestCreate(NATIVE_FILE *File, UCHAR Major)
         abort();
     }
     KeInitializeEvent(&Request->Done, NotificationEvent, FALSE);
-    Request->Irp = IoAllocateIrp(File->Top->StackSize, FALSE);
+    Request->Irp = FAULT_SPARE(IoAllocateIrp(File->Top->StackSize, FALSE));
     Request->Irp->Native->Context = Request;
     Request->Irp->Native->Finish = RequestFinished;
     Request->Irp->RequestorMode = UserMode;
@@ -103,7 +103,7 @@ NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Inpu
     ULONG Length = InputLength > OutputLength ? InputLength : OutputLength;
     NT_ASSERT(METHOD_FROM_CTL_CODE(Code) == METHOD_BUFFERED);
     if (Length != 0) {
-        Request->SystemBuffer = ExAllocatePoolWithTag(NonPagedPoolNx, Length, 'boSN');
+        Request->SystemBuffer = FAULT_SPARE(ExAllocatePoolWithTag(NonPagedPoolNx, Length, 'boSN'));
     }
     if (InputLength != 0) {
         memcpy(Request->SystemBuffer, Input, InputLength);
@@ -136,7 +136,7 @@ NATIVE_REQUEST *NativeScsiBegin(NATIVE_FILE *File, struct _SCSI_REQUEST_BLOCK *S
         Srb->OriginalRequest = Request->Irp;
     }
     if (Data != NULL) {
-        Request->Mdl = IoAllocateMdl(Data, DataLength, FALSE, FALSE, Request->Irp);
+        Request->Mdl = FAULT_SPARE(IoAllocateMdl(Data, DataLength, FALSE, FALSE, Request->Irp));
         MmProbeAndLockPages(Request->Mdl, KernelMode, IoModifyAccess);
     }
     Request->Irp->RequestorMode = KernelMode;

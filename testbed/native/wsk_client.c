@@ -53,7 +53,7 @@ NTSTATUS WSKAPI WskRegister(PWSK_CLIENT_NPI WskClientNpi, PWSK_REGISTRATION WskR
         NtViolation(RULE_WSK_ARGUMENT, __func__, "version 0x%04x, reserved %u", WskClientNpi->Dispatch->Version,
                     WskClientNpi->Dispatch->Reserved);
     }
-    WSK_CLIENT *Client = calloc(1, sizeof(*Client));
+    WSK_CLIENT *Client = Fault(__func__) ? NULL : calloc(1, sizeof(*Client));
     if (Client == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -94,11 +94,12 @@ NTSTATUS WSKAPI WskCaptureProviderNPI(PWSK_REGISTRATION WskRegistration, ULONG W
 {
     NtEnter(__func__, WaitTimeoutMs == WSK_NO_WAIT ? DISPATCH_LEVEL : PASSIVE_LEVEL);
     WSK_CLIENT *Client = ClientOf(WskRegistration, __func__);
+    bool Failed = Fault(__func__);
     GroundLockEnter(&WskLock);
-    bool Late = WskLateCaptures != 0 && WaitTimeoutMs != WSK_INFINITE_WAIT;
-    if (Late) {
+    bool Late = Failed || (WskLateCaptures != 0 && WaitTimeoutMs != WSK_INFINITE_WAIT);
+    if (Late && !Failed) {
         WskLateCaptures--;
-    } else {
+    } else if (!Late) {
         Client->Captures++;
     }
     GroundLockLeave(&WskLock);
@@ -206,6 +207,9 @@ static NTSTATUS WskSocket(PWSK_CLIENT Handle, ADDRESS_FAMILY AddressFamily, USHO
     WSK_CLIENT *Client = ClientEnter(Handle, DISPATCH_LEVEL, __func__);
     SocketCheckKind(SocketType, Protocol, Flags, AddressFamily, __func__);
     WSK_OP *Op = OpCreate(OP_SIMPLE, Client, NULL, Irp, __func__);
+    if (Fault(__func__)) {
+        return OpFinishCall(Op, STATUS_INSUFFICIENT_RESOURCES, 0);
+    }
     SOCKET *Socket = SocketCreate(Client, AddressFamily == AF_INET6, &Status);
     return OpFinishCall(Op, Status, (ULONG_PTR)Socket);
 }
@@ -226,7 +230,11 @@ static NTSTATUS WskSocketConnect(PWSK_CLIENT Handle, USHORT SocketType, ULONG Pr
         NtViolation(RULE_WSK_ARGUMENT, __func__, "Flags is reserved: 0, not 0x%x", Flags);
     }
     SocketCheckKind(SocketType, Protocol, WSK_FLAG_CONNECTION_SOCKET, RemoteAddress->sa_family, __func__);
-    SOCKET *Socket = SocketCreate(Client, RemoteAddress->sa_family == AF_INET6, &Status);
+    SOCKET *Socket = NULL;
+    Status = STATUS_INSUFFICIENT_RESOURCES;
+    if (!Fault(__func__)) {
+        Socket = SocketCreate(Client, RemoteAddress->sa_family == AF_INET6, &Status);
+    }
     if (Socket == NULL) {
         return OpFinishCall(OpCreate(OP_SIMPLE, Client, NULL, Irp, __func__), Status, 0);
     }
@@ -400,6 +408,9 @@ static NTSTATUS WskGetAddressInfo(PWSK_CLIENT Handle, PUNICODE_STRING NodeName, 
     WSK_CLIENT *Client = ClientEnter(Handle, PASSIVE_LEVEL, __func__);
     if ((NodeName == NULL && ServiceName == NULL) || Result == NULL) {
         NtViolation(RULE_WSK_ARGUMENT, __func__, "neither a name nor a service, or no place for the result");
+    }
+    if (Fault(__func__)) {
+        return OpFinishCall(OpCreate(OP_SIMPLE, Client, NULL, Irp, __func__), STATUS_INSUFFICIENT_RESOURCES, 0);
     }
     RESOLUTION *Resolution = calloc(1, sizeof(*Resolution));
     if (Resolution == NULL) {

@@ -73,7 +73,9 @@ static NTSTATUS WskControlSocket(PWSK_SOCKET Public, WSK_CONTROL_SOCKET_TYPE Req
     SOCKET *Socket = SocketEnter(Public, __func__);
     WSK_OP *Op = OpCreate(OP_SIMPLE, Socket->Client, Socket, Irp, __func__);
     NTSTATUS Status = STATUS_NOT_SUPPORTED;
-    if (RequestType == WskSetOption && InputSize >= sizeof(ULONG) && InputBuffer != NULL) {
+    if (Fault(__func__)) {
+        Status = STATUS_INSUFFICIENT_RESOURCES;
+    } else if (RequestType == WskSetOption && InputSize >= sizeof(ULONG) && InputBuffer != NULL) {
         bool Keepalive = Level == SOL_SOCKET && ControlCode == SO_KEEPALIVE;
         bool NoDelay = Level == IPPROTO_TCP && ControlCode == TCP_NODELAY;
         if ((Keepalive || NoDelay) &&
@@ -162,7 +164,7 @@ static NTSTATUS WskBind(PWSK_SOCKET Public, PSOCKADDR LocalAddress, ULONG Flags,
         NtViolation(RULE_WSK_ARGUMENT, __func__, "Flags is reserved: 0, not 0x%x", Flags);
     }
     WSK_OP *Op = OpCreate(OP_SIMPLE, Socket->Client, Socket, Irp, __func__);
-    NTSTATUS Status = SocketBindTo(Socket, LocalAddress);
+    NTSTATUS Status = Fault(__func__) ? STATUS_INSUFFICIENT_RESOURCES : SocketBindTo(Socket, LocalAddress);
     SocketLeave(Socket);
     return OpFinishCall(Op, Status, 0);
 }
@@ -203,6 +205,10 @@ static NTSTATUS WskConnect(PWSK_SOCKET Public, PSOCKADDR RemoteAddress, ULONG Fl
         NtViolation(RULE_WSK_ARGUMENT, __func__, "Flags is reserved: 0, not 0x%x", Flags);
     }
     WSK_OP *Op = OpCreate(OP_CONNECT, Socket->Client, Socket, Irp, __func__);
+    if (Fault(__func__)) {
+        SocketLeave(Socket);
+        return OpFinishCall(Op, STATUS_INSUFFICIENT_RESOURCES, 0);
+    }
     NTSTATUS Status = SocketConnectTo(Socket, Op, RemoteAddress);
     return Status == STATUS_PENDING ? Status : OpFinishCall(Op, Status, 0);
 }
@@ -212,7 +218,8 @@ static NTSTATUS SocketGetAddress(PWSK_SOCKET Public, PSOCKADDR Result, bool Remo
     GROUND_ADDRESS Address;
     SOCKET *Socket = SocketEnter(Public, Function);
     WSK_OP *Op = OpCreate(OP_SIMPLE, Socket->Client, Socket, Irp, Function);
-    NTSTATUS Status = NetStatus(GroundSocketAddress(Socket->Fd, Remote, &Address));
+    NTSTATUS Status =
+        Fault(Function) ? STATUS_INSUFFICIENT_RESOURCES : NetStatus(GroundSocketAddress(Socket->Fd, Remote, &Address));
     if (NT_SUCCESS(Status)) {
         AddressToSockaddr(&Address, Result);
     }
@@ -278,6 +285,10 @@ static NTSTATUS WskSend(PWSK_SOCKET Public, PWSK_BUF Buffer, ULONG Flags, PIRP I
         NtViolation(RULE_WSK_ARGUMENT, __func__, "unknown flags 0x%x", Flags);
     }
     WSK_OP *Op = OpCreate(OP_SEND, Socket->Client, Socket, Irp, __func__);
+    if (Fault(__func__)) {
+        SocketLeave(Socket);
+        return OpFinishCall(Op, STATUS_INSUFFICIENT_RESOURCES, 0);
+    }
     BufferHold(Op, Buffer, __func__);
     return SocketTransfer(Socket, Op, true) ? STATUS_PENDING : OpFinishCall(Op, Op->Status, Op->Information);
 }
@@ -289,6 +300,10 @@ static NTSTATUS WskReceive(PWSK_SOCKET Public, PWSK_BUF Buffer, ULONG Flags, PIR
         NtViolation(RULE_WSK_ARGUMENT, __func__, "unknown flags 0x%x", Flags);
     }
     WSK_OP *Op = OpCreate(OP_RECEIVE, Socket->Client, Socket, Irp, __func__);
+    if (Fault(__func__)) {
+        SocketLeave(Socket);
+        return OpFinishCall(Op, STATUS_INSUFFICIENT_RESOURCES, 0);
+    }
     BufferHold(Op, Buffer, __func__);
     Op->WaitAll = (Flags & WSK_FLAG_WAITALL) != 0;
     bool Try = GroundOneIn(WskOptions.WskSynchronousOneIn);
@@ -303,6 +318,9 @@ static NTSTATUS WskDisconnect(PWSK_SOCKET Public, PWSK_BUF Buffer, ULONG Flags, 
     }
     WSK_OP *Op = OpCreate(OP_SIMPLE, Socket->Client, Socket, Irp, __func__);
     NTSTATUS Status = Buffer != NULL ? STATUS_NOT_SUPPORTED : STATUS_SUCCESS;
+    if (Fault(__func__)) {
+        Status = STATUS_INSUFFICIENT_RESOURCES;
+    }
     GroundLockEnter(&Socket->Lock);
     if (Socket->State != SOCKET_CONNECTED) {
         Status = STATUS_CONNECTION_INVALID;

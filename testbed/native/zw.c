@@ -213,7 +213,7 @@ NTSTATUS ZwOpenKey(PHANDLE Key, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attribute
 {
     UNREFERENCED_PARAMETER(Access);
     NT_ENTER(PASSIVE_LEVEL);
-    return RegistryOpenAt(Attributes, false, Key, NULL);
+    return Fault(__func__) ? STATUS_INSUFFICIENT_RESOURCES : RegistryOpenAt(Attributes, false, Key, NULL);
 }
 
 NTSTATUS ZwCreateKey(PHANDLE Key, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
@@ -224,7 +224,7 @@ NTSTATUS ZwCreateKey(PHANDLE Key, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attribu
     UNREFERENCED_PARAMETER(Class);
     UNREFERENCED_PARAMETER(Options);
     NT_ENTER(PASSIVE_LEVEL);
-    return RegistryOpenAt(Attributes, true, Key, Disposition);
+    return Fault(__func__) ? STATUS_INSUFFICIENT_RESOURCES : RegistryOpenAt(Attributes, true, Key, Disposition);
 }
 
 NTSTATUS ZwQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Information,
@@ -234,6 +234,9 @@ NTSTATUS ZwQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMAT
     NTSTATUS Status = STATUS_SUCCESS;
     NT_ENTER(PASSIVE_LEVEL);
     REGISTRY_KEY *Key = HandleGet(Handle, HANDLE_KEY, __func__);
+    if (Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     if (Class != KeyValuePartialInformation) {
         return STATUS_INVALID_PARAMETER;
     }
@@ -267,6 +270,9 @@ NTSTATUS ZwSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, UL
     UNREFERENCED_PARAMETER(TitleIndex);
     NT_ENTER(PASSIVE_LEVEL);
     REGISTRY_KEY *Key = HandleGet(Handle, HANDLE_KEY, __func__);
+    if (Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     TextFromWide(Text, sizeof(Text), Name->Buffer, Name->Length / sizeof(WCHAR));
     GroundLockEnter(&ZwLock);
     RegistrySet(Key, Text, Type, Data, DataSize);

@@ -16,6 +16,7 @@
 typedef struct {
     ADAPTER *Adapter;
     ULONG Number;
+    BOOLEAN Starved; /* the last command found no memory and was not sent */
     UCHAR Sense[PORT_SENSE_MAX];
     UCHAR Data[LUN_LIST_SIZE + GUARD_LENGTH];
 } SCAN;
@@ -27,6 +28,7 @@ static ULONG Command(SCAN *Scan, UNIT *Unit, const UCHAR *Cdb, UCHAR CdbLength, 
     ULONG Returned = 0;
     ULONG i;
 
+    Scan->Starved = Request == NULL;
     if (Request == NULL)
         return 0;
     RtlFillMemory(Scan->Data, Length, STALE_BYTE);
@@ -43,6 +45,7 @@ static ULONG Command(SCAN *Scan, UNIT *Unit, const UCHAR *Cdb, UCHAR CdbLength, 
     if (NT_SUCCESS(PortRequestDescribe(Request, Scan->Data, Length)) &&
         SRB_STATUS(PortRequestRun(Request)) == SRB_STATUS_SUCCESS)
         Returned = Request->Fields.DataLength;
+    Scan->Starved = Request->Attempts == 0;
     PortRequestFree(Request);
     for (i = 0; i < GUARD_LENGTH; ++i)
         PORT_REQUIRE(DATA_OVERRUN, Scan->Data[Length + i] == GUARD_BYTE, "operation 0x%02x with a buffer of %u bytes",
@@ -90,12 +93,12 @@ static BOOLEAN SameBytes(const VOID *A, ULONG ALength, const VOID *B, ULONG BLen
     return ALength == BLength && RtlCompareMemory(A, B, ALength) == ALength;
 }
 
-/* A page that page 00h lists. FALSE: the unit has gone away since. */
+/* A page that page 00h lists. FALSE: the unit has gone away since, or nobody could ask it. */
 static BOOLEAN ReadListedPage(SCAN *Scan, UNIT *Unit, UCHAR Code, PUCHAR Page, ULONG *PageLength)
 {
     const ULONG Returned = InquirePage(Scan, Unit, Code);
 
-    if (Returned == 0 && Inquire(Scan, Unit) == 0)
+    if (Returned == 0 && (Scan->Starved || Inquire(Scan, Unit) == 0))
         return FALSE;
     PORT_REQUIRE(INQUIRY_DATA, Returned != 0, "page 0x%02x is listed and isn't answered", Code);
     CopyPage(Scan, Returned, Page, PageLength);
