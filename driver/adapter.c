@@ -33,6 +33,10 @@ static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
     Configuration->InitialLunQueueDepth = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
 }
 
+/* Changes Stopped or Leaving, and the watch with it. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static void AdapterSet(ADAPTER *Adapter, BOOLEAN *Member, BOOLEAN Value);
+
 /* Our own device interface, by which libwnbd finds the adapter. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS AdapterEnableInterface(ADAPTER *Adapter, PDEVICE_OBJECT Pdo)
@@ -69,10 +73,8 @@ static void AdapterDisableInterface(ADAPTER *Adapter)
 _IRQL_requires_max_(DISPATCH_LEVEL)
 static void AdapterFindAgain(ADAPTER *Adapter)
 {
-    KIRQL Irql;
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    Adapter->Leaving = FALSE;
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    AdapterSet(Adapter, &Adapter->Leaving, FALSE);
+    AdapterSet(Adapter, &Adapter->Stopped, FALSE);
 }
 
 _Use_decl_annotations_
@@ -125,7 +127,7 @@ BOOLEAN AdapterInitialize(PVOID Extension)
 _Use_decl_annotations_
 SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL_TYPE Type, PVOID Parameters)
 {
-    UNREFERENCED_PARAMETER(Extension);
+    ADAPTER *Adapter = Extension;
     static const SCSI_ADAPTER_CONTROL_TYPE Supported[] = {ScsiQuerySupportedControlTypes, ScsiStopAdapter,
                                                           ScsiRestartAdapter};
     switch (Type) {
@@ -138,8 +140,11 @@ SCSI_ADAPTER_CONTROL_STATUS AdapterControl(PVOID Extension, SCSI_ADAPTER_CONTROL
         }
         return ScsiAdapterControlSuccess;
     }
-    case ScsiStopAdapter:    /* also on the way to sleep: nothing may be freed; Storport has drained the requests */
+    case ScsiStopAdapter: /* also on the way to sleep: nothing may be freed; Storport has drained the requests */
+        AdapterSet(Adapter, &Adapter->Stopped, TRUE);
+        return ScsiAdapterControlSuccess;
     case ScsiRestartAdapter: /* connections that did not survive have ended their disks */
+        AdapterSet(Adapter, &Adapter->Stopped, FALSE);
         return ScsiAdapterControlSuccess;
     default:
         return ScsiAdapterControlUnsuccessful;
@@ -195,10 +200,7 @@ _Use_decl_annotations_
 VOID AdapterCompleteServiceIrps(PVOID Extension)
 {
     ADAPTER *Adapter = Extension;
-    KIRQL Irql;
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    Adapter->Leaving = TRUE; /* first: what the walk has passed stays passed */
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    AdapterSet(Adapter, &Adapter->Leaving, TRUE); /* first: what the walk has passed stays passed */
     DISK *Disk;
     UINT64 Id = 0;
     while ((Disk = AdapterDiskAfter(Adapter, Id)) != NULL) {
@@ -453,13 +455,37 @@ static BOOLEAN AdapterUnnoticed(const ADAPTER_TARGET *Place)
 
 static HW_TIMER AdapterWatch;
 
+/*
+ * Has Storport call AdapterWatch when it is time, or not any more. Storport has one timer for this, a request takes the
+ * place of the one before, and 0 cancels it [StorPortNotification for RequestTimerCall routine]. Requests of several
+ * processors may overtake each other on their way: who was overtaken asks once more, so that the last request is of the
+ * last change.
+ */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-static void AdapterWatchAfter(ADAPTER *Adapter, ULONG DelayMs)
+static void AdapterWatchRequest(ADAPTER *Adapter)
 {
-    StorPortNotification(RequestTimerCall, Adapter, AdapterWatch, DelayMs * 1000);
+    BOOLEAN Overtaken;
+    do {
+        KIRQL Irql;
+        KeAcquireSpinLock(&Adapter->Lock, &Irql);
+        ULONG Changes = Adapter->WatchChanges;
+        ULONG DelayMs = Adapter->Leaving || Adapter->Stopped ? 0 : Adapter->WatchMs;
+        KeReleaseSpinLock(&Adapter->Lock, Irql);
+        StorPortNotification(RequestTimerCall, Adapter, AdapterWatch, DelayMs * 1000);
+        KeAcquireSpinLock(&Adapter->Lock, &Irql);
+        Overtaken = Changes != Adapter->WatchChanges;
+        KeReleaseSpinLock(&Adapter->Lock, Irql);
+    } while (Overtaken);
 }
 
-/* WDK: HW_TIMER. DISPATCH_LEVEL. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static void AdapterSetWatch(ADAPTER *Adapter, ULONG DelayMs)
+{
+    Adapter->WatchMs = DelayMs;
+    Adapter->WatchChanges++;
+}
+
+/* WDK: HW_TIMER. DISPATCH_LEVEL. May have been on its way when it was cancelled. */
 _Use_decl_annotations_
 static VOID AdapterWatch(PVOID Extension)
 {
@@ -467,17 +493,19 @@ static VOID AdapterWatch(PVOID Extension)
     BOOLEAN Unnoticed = FALSE;
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    for (ULONG Target = 0; Target < ADAPTER_TARGETS && !Unnoticed; Target++) {
+    BOOLEAN Cancelled = Adapter->Leaving || Adapter->Stopped || Adapter->WatchMs == 0;
+    for (ULONG Target = 0; Target < ADAPTER_TARGETS && !Unnoticed && !Cancelled; Target++) {
         Unnoticed = AdapterUnnoticed(&Adapter->Targets[Target]);
     }
-    ULONG DelayMs = Adapter->WatchMs * 2 < ADAPTER_WATCH_MOST_MS ? Adapter->WatchMs * 2 : ADAPTER_WATCH_MOST_MS;
-    Adapter->WatchMs = DelayMs;
-    Unnoticed = Unnoticed && !Adapter->Leaving;
+    if (!Cancelled) {
+        ULONG DelayMs = Adapter->WatchMs * 2 < ADAPTER_WATCH_MOST_MS ? Adapter->WatchMs * 2 : ADAPTER_WATCH_MOST_MS;
+        AdapterSetWatch(Adapter, Unnoticed ? DelayMs : 0);
+    }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (Unnoticed) {
         TraceInfo("Windows has missed that the disks have changed: notifying it again");
         StorPortNotification(BusChangeDetected, Adapter, 0);
-        AdapterWatchAfter(Adapter, DelayMs);
+        AdapterWatchRequest(Adapter);
     }
 }
 
@@ -486,11 +514,19 @@ void AdapterRescan(ADAPTER *Adapter)
 {
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    BOOLEAN Leaving = Adapter->Leaving;
-    Adapter->WatchMs = ADAPTER_WATCH_FIRST_MS;
+    AdapterSetWatch(Adapter, ADAPTER_WATCH_FIRST_MS);
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     StorPortNotification(BusChangeDetected, Adapter, 0);
-    if (!Leaving) {
-        AdapterWatchAfter(Adapter, ADAPTER_WATCH_FIRST_MS);
-    }
+    AdapterWatchRequest(Adapter);
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static void AdapterSet(ADAPTER *Adapter, BOOLEAN *Member, BOOLEAN Value)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    *Member = Value;
+    Adapter->WatchChanges++;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    AdapterWatchRequest(Adapter);
 }

@@ -46,12 +46,14 @@ typedef struct {
     KSPIN_LOCK Lock; /* protects what follows */
     ADAPTER_TARGET Targets[ADAPTER_TARGETS];
     UINT64 NextConnectionId;
-    ULONG DiskCount;   /* disks that exist, whether in the table or not */
-    BOOLEAN Leaving;   /* no new disks */
-    ULONG PendedCount; /* create requests that are pended, or being completed */
-    KEVENT NoPended;   /* PendedCount is 0 */
-    ULONG WatchMs;     /* until AdapterWatch looks again */
-    KEVENT NoDisks;    /* DiskCount is 0 */
+    ULONG DiskCount;    /* disks that exist, whether in the table or not */
+    BOOLEAN Leaving;    /* no new disks, and nobody to tell of changes */
+    BOOLEAN Stopped;    /* between ScsiStopAdapter and the restart: no timer */
+    ULONG PendedCount;  /* create requests that are pended, or being completed */
+    KEVENT NoPended;    /* PendedCount is 0 */
+    ULONG WatchMs;      /* until AdapterWatch looks again; 0: there is nothing to look for */
+    ULONG WatchChanges; /* of WatchMs, Leaving and Stopped */
+    KEVENT NoDisks;     /* DiskCount is 0 */
 } ADAPTER;
 
 /* Storport's callbacks; see their pages for IRQL and order. */
@@ -132,7 +134,12 @@ void AdapterUnitRemoved(ADAPTER *Adapter, UCHAR Target);
 /*
  * Asks Windows to look at the bus again, and again until it has seen what
  * changed: Storport has been seen to ignore a notification that came soon after
- * another. <= DISPATCH_LEVEL, no lock held.
+ * another. Any number of processors at once. That looks with Storport's one
+ * timer (WDK, StorPortNotification for RequestTimerCall routine; of the older
+ * model, SCSI Miniport Driver's HwScsiTimer Routine: a call on its way is not
+ * cancelled any more), which is cancelled while the adapter is stopped and when
+ * it goes (WDK, SCSI_ADAPTER_CONTROL_TYPE: ScsiStopAdapter halts everything).
+ * <= DISPATCH_LEVEL, no lock held.
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void AdapterRescan(ADAPTER *Adapter);

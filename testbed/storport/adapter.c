@@ -379,6 +379,7 @@ VOID PortAdapterFree(ADAPTER *Adapter)
         PortCallLeave(Call, "HwFreeAdapterResources");
     }
     PortPlatformFlushDpcs();
+    PortTimerCheckNone(Adapter);
     DeleteUnits(Adapter);
     PortUnitDereference(Adapter->Self);
     InterlockedDecrement(&Adapter->Miniport->AdapterCount);

@@ -48,6 +48,7 @@ static VOID Sleep(ADAPTER *Adapter)
     Status = PortAdapterControl(Adapter, ScsiStopAdapter, NULL);
     PortPlatformLower(Irql);
     PORT_REQUIRE(STOP_REFUSED, Status == ScsiAdapterControlSuccess, "adapter %u", (unsigned)Adapter->PortNumber);
+    PortTimerHalt(Adapter, TRUE);
 }
 
 static VOID Wake(ADAPTER *Adapter)
@@ -55,6 +56,7 @@ static VOID Wake(ADAPTER *Adapter)
     BOOLEAN Restarted;
     KIRQL Irql;
 
+    PortTimerHalt(Adapter, FALSE);
     Irql = PortPlatformRaise();
     if (PortOptions.FindToRestart)
         Restarted = NT_SUCCESS(PortAdapterFind(Adapter)) && NT_SUCCESS(PortAdapterInitialize(Adapter));

@@ -81,6 +81,8 @@
     X(SERVICE_LEFT, "HwCompleteServiceIrp completes all service IRPs", "HW_COMPLETE_SERVICE_IRP")                      \
     X(STOP_REFUSED, "ScsiStopAdapter succeeds", "SCSI_ADAPTER_CONTROL_TYPE")                                           \
     X(RESTART_REFUSED, "an adapter that was stopped starts again", "SCSI_ADAPTER_CONTROL_TYPE")                        \
+    X(TIMER_LEFT, "RequestTimerCall's timer is cancelled when the adapter is stopped or freed",                        \
+      "SCSI_ADAPTER_CONTROL_TYPE")                                                                                     \
     X(FORBIDDEN_CALL, "StorPortCompleteRequest and StorPortLogError aren't called",                                    \
       "rules StorPortCompleteRequest, StorPortDeprecated")                                                             \
     X(POOL_FREE, "memory is freed once, with the tag that it was allocated with", "ExFreePoolWithTag")                 \

@@ -13,6 +13,7 @@ static VOID SetTimer(ADAPTER *Adapter, PHW_TIMER Timer, ULONG Microseconds)
 {
     KIRQL Irql;
 
+    PortHook(PORT_AT_TIMER, Microseconds == 0 ? NULL : Adapter);
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     Adapter->Timer = Microseconds == 0 ? NULL : Timer;
     Adapter->TimerDue = PortPlatformTime() + 10ull * Microseconds;

@@ -27,6 +27,7 @@
 #define PORT_BUSY_RETRIES 20u
 #define PORT_SCAN_TIMEOUT_S 10u
 #define PORT_RESET_TIMEOUT_S 10u
+#define PORT_TIMER_LATE_S 1u /* a processor may be slow to cancel what it has just requested */
 #define PORT_HASH_SIZE 64u
 #define PORT_SENSE_MAX 255u
 #define PORT_INQUIRY_SIZE 96u
@@ -93,6 +94,7 @@ typedef struct _ADAPTER {
     ULONGLONG StartNumber; /* of the last call */
     PHW_TIMER Timer;       /* RequestTimerCall */
     ULONGLONG TimerDue;
+    BOOLEAN Halted; /* between ScsiStopAdapter and the restart */
 
     KDPC CompletionDpc;
     KTIMER TickTimer;
@@ -250,7 +252,8 @@ UCHAR PortAdapterSend(ADAPTER *Adapter, ULONG Function, STOR_PNP_ACTION Action);
 typedef enum {
     PORT_AT_START_IO,   /* HwStartIo is about to be called with Srb */
     PORT_AT_COMPLETION, /* the miniport is completing Srb */
-    PORT_AT_RESET_BUS   /* HwResetBus is about to be called */
+    PORT_AT_RESET_BUS,  /* HwResetBus is about to be called */
+    PORT_AT_TIMER       /* the miniport requests a timer call, or cancels it (Srb is NULL) */
 } PORT_MOMENT;
 
 /* Which of several documented behaviours the port driver shows; the native test bed sets them. */
@@ -370,6 +373,10 @@ VOID PortStartIoLock(ADAPTER *Adapter);
 VOID PortStartIoUnlock(ADAPTER *Adapter);
 
 /* timeout.c */
+/* ScsiStopAdapter has succeeded, or the restart is about to begin. */
+VOID PortTimerHalt(ADAPTER *Adapter, BOOLEAN Halted);
+/* The miniport has nothing left: it may have no timer. */
+VOID PortTimerCheckNone(ADAPTER *Adapter);
 KDEFERRED_ROUTINE PortTimeoutTick;
 
 /* service.c */

@@ -90,18 +90,41 @@ static VOID CheckUnanswered(ADAPTER *Adapter, ULONGLONG Now)
                       Fields.Path, Fields.Target, Fields.Lun);
 }
 
+VOID PortTimerHalt(ADAPTER *Adapter, BOOLEAN Halted)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Adapter->Halted = Halted;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+}
+
+VOID PortTimerCheckNone(ADAPTER *Adapter)
+{
+    BOOLEAN Left;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Left = Adapter->Timer != NULL;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    PORT_REQUIRE(TIMER_LEFT, !Left, "adapter %u is freed", (unsigned)Adapter->PortNumber);
+}
+
 static VOID RunTimer(ADAPTER *Adapter, ULONGLONG Now)
 {
     PHW_TIMER Timer = NULL;
+    BOOLEAN Left;
     PORT_CALL Call;
     KIRQL Irql;
 
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    if (Adapter->Timer != NULL && Adapter->TimerDue <= Now) {
+    if (Adapter->Timer != NULL && Adapter->TimerDue <= Now && !Adapter->Halted) {
         Timer = Adapter->Timer;
         Adapter->Timer = NULL;
     }
+    Left = Adapter->Timer != NULL && Adapter->Halted && Adapter->TimerDue + PORT_TIMER_LATE_S * PORT_S_100NS <= Now;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
+    PORT_REQUIRE(TIMER_LEFT, !Left, "adapter %u is stopped", (unsigned)Adapter->PortNumber);
     if (Timer == NULL)
         return;
     PortStartIoLock(Adapter); /* [HW_TIMER] */

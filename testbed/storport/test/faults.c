@@ -186,6 +186,11 @@ static VOID NeverDue(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PV
     UNREFERENCED_PARAMETER(SystemArgument2);
 }
 
+static VOID NeverCalled(PVOID DeviceExtension)
+{
+    UNREFERENCED_PARAMETER(DeviceExtension);
+}
+
 static VOID NTAPI NeverEnds(PVOID Context)
 {
     KeWaitForSingleObject(Context, Executive, KernelMode, FALSE, NULL);
@@ -226,6 +231,8 @@ VOID RamFaultAtTheEnd(RAM *Ram)
     LARGE_INTEGER Due;
 
     LeaveObjects(Ram);
+    if (RamIsFaulty(Ram, "TIMER_LEFT"))
+        StorPortNotification(RequestTimerCall, Ram, NeverCalled, 1000000000);
     if (RamIsFaulty(Ram, "LEAK_IRP"))
         IoAllocateIrp(1, FALSE);
     if (RamIsFaulty(Ram, "LEAK_MDL"))
