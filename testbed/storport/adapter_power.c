@@ -49,6 +49,7 @@ static VOID Sleep(ADAPTER *Adapter)
     PortPlatformLower(Irql);
     PORT_REQUIRE(STOP_REFUSED, Status == ScsiAdapterControlSuccess, "adapter %u", (unsigned)Adapter->PortNumber);
     PortTimerHalt(Adapter, TRUE);
+    DbgPrint("storport: adapter %u sleeps\n", (unsigned)Adapter->PortNumber);
 }
 
 static VOID Wake(ADAPTER *Adapter)
@@ -66,6 +67,7 @@ static VOID Wake(ADAPTER *Adapter)
     PORT_REQUIRE(RESTART_REFUSED, Restarted, "adapter %u", (unsigned)Adapter->PortNumber);
     SendPower(Adapter, StorPowerDeviceD0);
     SetAsleep(Adapter, FALSE);
+    DbgPrint("storport: adapter %u is awake\n", (unsigned)Adapter->PortNumber);
     PortPlatformQueueDpc(&Adapter->CompletionDpc);
 }
 

@@ -66,6 +66,8 @@ static void Help(FILE *Stream)
     fprintf(Stream, "  disktool resources                           what the driver process owns, one kind a line\n");
     fprintf(Stream, "  disktool leak KIND [TAG]                     let the drivers forget to give one back\n");
     fprintf(Stream, "  disktool leak nothing                        give back what was forgotten\n");
+    fprintf(Stream, "  disktool reset-bus                           have the adapter's bus reset\n");
+    fprintf(Stream, "  disktool power off|on                        send the adapter to sleep, wake it\n");
     fprintf(Stream, "  disktool wait N SECONDS                      until the disk is there\n");
     fprintf(Stream, "  disktool wait-gone N SECONDS                 until it is not\n");
     fputs(OptionHelp, Stream);
@@ -415,6 +417,12 @@ int main(int Count, char **Word)
     }
     if (strcmp(Word[1], "leak") == 0) {
         return CommandLeak(&Words) ? 0 : 1;
+    }
+    if (strcmp(Word[1], "reset-bus") == 0) {
+        return CommandResetBus() ? 0 : 1;
+    }
+    if (strcmp(Word[1], "power") == 0) {
+        return CommandPower(&Words) ? 0 : 1;
     }
     if (strcmp(Word[1], "wait") == 0 || strcmp(Word[1], "wait-gone") == 0) {
         return CommandWait(strcmp(Word[1], "wait-gone") == 0, &Words) ? 0 : 1;

@@ -66,6 +66,9 @@ bool CommandList(void);
 /* disktool_resources.c: the driver process, by the control codes of testbed/storport/resource_ioctl.h. */
 bool CommandResources(void);
 bool CommandLeak(const WORDS *Words);
+/* The same file: what the port driver does to the adapter. */
+bool CommandResetBus(void);
+bool CommandPower(const WORDS *Words);
 
 typedef struct {
     uint32_t State[8];

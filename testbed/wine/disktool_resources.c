@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* disktool's resources and leak: what the drivers under Wine own. See resource_ioctl.h. */
+/*
+ * disktool's requests to the adapter: resources and leak, which are about what the drivers under Wine own (see
+ * resource_ioctl.h), reset-bus, and power (power_ioctl.h).
+ */
 #include "disktool.h"
 
+#include "../storport/power_ioctl.h"
 #include "../storport/resource_ioctl.h"
 
 #include <setupapi.h>
@@ -89,4 +93,23 @@ bool CommandLeak(const WORDS *Words)
         memcpy(&Leak.Tag, Words->Word[1], sizeof(Leak.Tag));
     }
     return PortControl(RESOURCE_IOCTL_LEAK, &Leak, sizeof(Leak), NULL, 0, NULL);
+}
+
+bool CommandResetBus(void)
+{
+    STORAGE_BUS_RESET_REQUEST Request = {.PathId = 0};
+
+    return PortControl(IOCTL_STORAGE_RESET_BUS, &Request, sizeof(Request), NULL, 0, NULL);
+}
+
+bool CommandPower(const WORDS *Words)
+{
+    ULONG On;
+
+    if (Words->Count != 1 || (strcmp(Words->Word[0], "on") != 0 && strcmp(Words->Word[0], "off") != 0)) {
+        Complain("usage: disktool power off|on");
+        exit(2);
+    }
+    On = strcmp(Words->Word[0], "on") == 0;
+    return PortControl(PORT_IOCTL_POWER, &On, sizeof(On), NULL, 0, NULL);
 }
