@@ -118,13 +118,12 @@ static REQUEST *FindRequest(ADAPTER *Adapter, PVOID Srb)
 
 static ULONG GetSystemAddress(ADAPTER *Adapter, PVOID Srb, PVOID *Address)
 {
-    static volatile LONG Calls;
     const REQUEST *Request = FindRequest(Adapter, Srb);
 
     if (Request->SystemAddress == NULL)
         return STOR_STATUS_INVALID_PARAMETER;
     if (!PortRequestIsMapped(Request) && PortOptions.FailMappingEvery != 0 &&
-        (ULONG)InterlockedIncrement(&Calls) % PortOptions.FailMappingEvery == 0)
+        (ULONG)InterlockedIncrement(&Adapter->MappingCalls) % PortOptions.FailMappingEvery == 0)
         return STOR_STATUS_INSUFFICIENT_RESOURCES;
     *Address = Request->SystemAddress;
     return STOR_STATUS_SUCCESS;

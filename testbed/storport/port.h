@@ -72,6 +72,7 @@ typedef struct _ADAPTER {
     ADAPTER_STATE State;
     BOOLEAN InHwInitialize;
     PHW_PASSIVE_INITIALIZE_ROUTINE PassiveInitialize;
+    volatile LONG MappingCalls; /* for PORT_OPTIONS.FailMappingEvery */
 
     /* Guarded by Lock. */
     KSPIN_LOCK Lock;
