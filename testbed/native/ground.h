@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * What the test bed stands on: threads, time and sockets of Linux, behind one
- * header, so that another ground (one step at a time, from a seed, with virtual
- * time and a simulated network) can take its place file by file. Nothing here
- * knows NT; nothing else of the test bed calls Linux.
+ * header. There are two grounds: the free-running one (ground_threads.c, ground_net.c)
+ * and the seeded one, one step at a time with virtual time and a simulated network
+ * (ground_seeded.c, ground_simnet.c); ground_process.c belongs to both. A program
+ * chooses by what it links. Nothing here knows NT; nothing else of the test bed
+ * calls Linux.
  */
 #pragma once
 
@@ -15,11 +17,13 @@
 /* ---- Threads ---- */
 
 typedef struct GROUND_THREAD GROUND_THREAD;
-typedef struct {
+typedef union {
     pthread_mutex_t Mutex;
+    GROUND_THREAD *Owner; /* the seeded ground's */
 } GROUND_LOCK;
-typedef struct {
+typedef union {
     pthread_cond_t Condition;
+    uint64_t Given; /* the seeded ground's */
 } GROUND_SIGNAL;
 
 #define GROUND_LOCK_INITIALIZER {PTHREAD_MUTEX_INITIALIZER}
@@ -40,8 +44,13 @@ void GroundSignalDestroy(GROUND_SIGNAL *Signal);
 void GroundSignalWait(GROUND_SIGNAL *Signal, GROUND_LOCK *Lock, uint64_t Deadline);
 void GroundSignalWakeAll(GROUND_SIGNAL *Signal);
 
-/* A place where another thread may run: spinning, and every entry into NT. */
+/* The calling thread spins: another one has to run. */
 void GroundYield(void);
+/* A place where another thread may run: every entry into NT. Costs little. */
+void GroundStep(void);
+/* Memory of the calling thread's own, GROUND_LOCAL_BYTES, zero when the thread begins. */
+#define GROUND_LOCAL_BYTES 1024u
+void *GroundLocal(void);
 /* How many of the next N cases one thing happens in: true once in N calls or so; N 0: never. Any thread. */
 bool GroundOneIn(uint32_t N);
 void GroundSeed(uint64_t Seed);

@@ -2,23 +2,10 @@
 /* ground.h, free running: threads are pthreads, time is the machine's. */
 #include "ground.h"
 
-#include <execinfo.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define GROUND_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define GROUND_ASAN 1
-#endif
-#ifdef GROUND_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
 
 struct GROUND_THREAD {
     pthread_t Id;
@@ -149,6 +136,16 @@ void GroundYield(void)
     sched_yield();
 }
 
+void GroundStep(void)
+{
+}
+
+void *GroundLocal(void)
+{
+    static _Thread_local _Alignas(16) unsigned char Local[GROUND_LOCAL_BYTES];
+    return Local;
+}
+
 void GroundSeed(uint64_t Seed)
 {
     __atomic_store_n(&GroundRandomState, Seed | 1u, __ATOMIC_RELAXED);
@@ -182,54 +179,4 @@ void GroundSleep(uint64_t Duration)
 {
     struct timespec Time = {.tv_sec = (time_t)(Duration / 10000000u), .tv_nsec = (long)(Duration % 10000000u * 100u)};
     nanosleep(&Time, NULL);
-}
-
-void GroundWrite(const char *Text)
-{
-    size_t Length = strlen(Text);
-    while (Length > 0) {
-        ssize_t Written = write(STDERR_FILENO, Text, Length);
-        if (Written <= 0) {
-            return;
-        }
-        Text += Written;
-        Length -= (size_t)Written;
-    }
-}
-
-void GroundBacktrace(void)
-{
-#ifdef GROUND_ASAN
-    __sanitizer_print_stack_trace();
-#else
-    void *Frames[48];
-    int Count = backtrace(Frames, 48);
-    backtrace_symbols_fd(Frames, Count, STDERR_FILENO);
-#endif
-}
-
-bool GroundIsStatic(const void *Address)
-{
-    extern char __data_start[], _end[]; /* the linker's */
-    return (uintptr_t)Address >= (uintptr_t)__data_start && (uintptr_t)Address < (uintptr_t)_end;
-}
-
-void GroundPoison(const void *Address, size_t Length)
-{
-#ifdef GROUND_ASAN
-    __asan_poison_memory_region(Address, Length);
-#else
-    (void)Address;
-    (void)Length;
-#endif
-}
-
-void GroundUnpoison(const void *Address, size_t Length)
-{
-#ifdef GROUND_ASAN
-    __asan_unpoison_memory_region(Address, Length);
-#else
-    (void)Address;
-    (void)Length;
-#endif
 }

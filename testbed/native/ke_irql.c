@@ -17,6 +17,7 @@ void NtEnter(const char *Function, KIRQL Highest)
         NtViolation(RULE_IRQL, Function, "called at IRQL %u, allowed up to %u", (unsigned)Thread->Irql,
                     (unsigned)Highest);
     }
+    GroundStep();
 }
 
 KIRQL NtSetIrql(KIRQL Irql)
@@ -201,6 +202,7 @@ VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
         NtViolation(RULE_LOCK_IRQL, __func__, "released to IRQL %u with another lock held", (unsigned)NewIrql);
     }
     Thread->Irql = NewIrql;
+    GroundStep();
 }
 
 VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)

@@ -4,8 +4,13 @@
 
 #include <stdlib.h>
 
-static _Thread_local PKTHREAD PsCurrent;
-static _Thread_local KTHREAD PsForeign;
+/* What the ground keeps for each thread. */
+typedef struct {
+    PKTHREAD Current;
+    KTHREAD Foreign;
+} PS_LOCAL;
+_Static_assert(sizeof(PS_LOCAL) <= GROUND_LOCAL_BYTES, "GroundLocal");
+
 static volatile ULONG PsNextId = 100;
 
 static EPROCESS PsSystem = {.Header = {NATIVE_OBJECT_PROCESS, 0}, .References = 1, .Id = 4};
@@ -33,16 +38,17 @@ void ThreadInitialize(PKTHREAD Thread, const char *Name)
 
 void ThreadSetCurrent(PKTHREAD Thread)
 {
-    PsCurrent = Thread;
+    ((PS_LOCAL *)GroundLocal())->Current = Thread;
 }
 
 PKTHREAD KeGetCurrentThread(VOID)
 {
-    if (PsCurrent == NULL) {
-        ThreadInitialize(&PsForeign, "test");
-        PsCurrent = &PsForeign;
+    PS_LOCAL *Local = GroundLocal();
+    if (Local->Current == NULL) {
+        ThreadInitialize(&Local->Foreign, "test");
+        Local->Current = &Local->Foreign;
     }
-    return PsCurrent;
+    return Local->Current;
 }
 
 PEPROCESS PsGetCurrentProcess(VOID)
@@ -65,7 +71,7 @@ static void ThreadEnd(PKTHREAD Thread)
     }
     TrackRemove(TRACK_THREAD, Thread, NULL, NULL);
     NtSignal(&Thread->Header);
-    /* The thread's own reference; it lives on as PsCurrent until the pthread is gone. */
+    /* The thread's own reference; it lives on as the current one until the pthread is gone. */
     ThreadSetCurrent(NULL);
     ObfDereferenceObject(Thread);
 }
