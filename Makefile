@@ -3,13 +3,15 @@
 # make demo     the whole path once, to watch
 # make test     all tests
 # make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
+# make soak     simulates lives of the driver from seeds for as long as asked; SEED=n, SECONDS=n
 # make fuzz     fuzzes: TARGET=name SECONDS=n; without TARGET it lists the targets
 # make coverage which lines and branches the tests reach, as a table and as HTML
 all: ; @tools/build
 demo: ; @tools/demo
 test: ; @tools/run-tests
 bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
+soak: ; @tools/deps build test && tools/soak $(if $(SEED)$(SECONDS),$(or $(SEED),0) $(SECONDS))
 fuzz: ; @tools/deps build test && tools/fuzz $(TARGET) $(SECONDS)
 coverage: ; @tools/deps build test && tools/coverage
 clean: ; rm -rf build
-.PHONY: all demo test bench fuzz coverage clean
+.PHONY: all demo test bench soak fuzz coverage clean

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* What happens to an adapter beside its disks' own lives: life.h. */
+#include "life.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static NTSTATUS Ask(LIFE *Life, const void *Command, ULONG CommandBytes, void *Answer, ULONG AnswerBytes, ULONG *Used)
+{
+    return NativeIoctl(Life->Bed.File, WNBD_IOCTL_CONTROL_CODE, Command, CommandBytes, Answer, AnswerBytes, Used);
+}
+
+static SLOT *AnySlot(LIFE *Life)
+{
+    return &Life->Slots[SeededBelow(Life->SlotCount)];
+}
+
+static void List(LIFE *Life)
+{
+    WNBD_IOCTL_LIST_COMMAND Command = {.IoControlCode = IOCTL_WNBD_LIST};
+    ULONG Room = offsetof(WNBD_CONNECTION_LIST, Connections) + SeededBelow(5) * sizeof(WNBD_CONNECTION_INFO), Used = 0;
+    WNBD_CONNECTION_LIST *Answer = malloc(Room);
+    CHECK(Answer != NULL);
+    if (NT_SUCCESS(Ask(Life, &Command, sizeof(Command), Answer, Room, &Used))) {
+        CHECK(Used <= Room && Answer->Count <= Life->SlotCount && Answer->ElementSize == sizeof(WNBD_CONNECTION_INFO));
+        SeededNote(Answer->Count);
+    }
+    free(Answer);
+}
+
+static void Show(LIFE *Life)
+{
+    WNBD_IOCTL_SHOW_COMMAND Command = {.IoControlCode = IOCTL_WNBD_SHOW};
+    WNBD_CONNECTION_INFO Info;
+    ULONG Used = 0;
+    strcpy(Command.InstanceName, SeededBelow(4) == 0 ? "nobody" : AnySlot(Life)->Name);
+    if (NT_SUCCESS(Ask(Life, &Command, sizeof(Command), &Info, sizeof(Info), &Used))) {
+        CHECK(Used == sizeof(Info) && strcmp(Info.Properties.InstanceName, Command.InstanceName) == 0);
+    }
+}
+
+static void Stats(LIFE *Life)
+{
+    WNBD_IOCTL_STATS_COMMAND Command = {.IoControlCode = IOCTL_WNBD_STATS};
+    WNBD_DRV_STATS S;
+    ULONG Used = 0;
+    strcpy(Command.InstanceName, AnySlot(Life)->Name);
+    if (NT_SUCCESS(Ask(Life, &Command, sizeof(Command), &S, sizeof(S), &Used))) {
+        CHECK(Used == sizeof(S));
+        CHECK(S.TotalSubmittedIORequests == S.TotalReceivedIOReplies + S.PendingSubmittedIORequests);
+        CHECK(S.OutstandingIOCount >= S.UnsubmittedIORequests && S.UnsubmittedIORequests >= 0);
+        CHECK(S.AbortedSubmittedIORequests - S.CompletedAbortedIORequests <= S.PendingSubmittedIORequests);
+    }
+}
+
+/* Sizes that don't fit, numbers that nobody knows. */
+static void Nonsense(LIFE *Life)
+{
+    UCHAR Bytes[64];
+    for (size_t Index = 0; Index < sizeof(Bytes); Index++) {
+        Bytes[Index] = (UCHAR)SeededBelow(256);
+    }
+    ULONG Code = SeededBelow(20);
+    memcpy(Bytes, &Code, sizeof(Code));
+    UCHAR Answer[64];
+    Ask(Life, Bytes, SeededBelow(sizeof(Bytes)), Answer, SeededBelow(sizeof(Answer)), NULL);
+}
+
+/* A program that maps at a port where nobody is, or at a name that doesn't exist, and dies meanwhile or not. */
+static void Stranger(LIFE *Life)
+{
+    WNBD_IOCTL_CREATE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_CREATE_EX};
+    WNBD_CREATE_RESULT Answer;
+    NATIVE_FILE *File = NativeOpen(&WNBD_GUID, NULL);
+    if (File == NULL) {
+        CHECK(Life->Stopping || Life->Gone);
+        return;
+    }
+    BedProperties(&Command.Properties, "stranger", 9);
+    strcpy(Command.Properties.NbdProperties.Hostname, SeededBelow(2) == 0 ? "no-such.name" : "dead-1.sim");
+    NATIVE_REQUEST *Request =
+        NativeIoctlBegin(File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Answer, sizeof(Answer));
+    if (SeededBelow(2) == 0) {
+        GroundSleep(SeededBelow(20000));
+        NativeRequestCancel(Request);
+    }
+    NTSTATUS Status = NativeRequestWait(Request, NULL);
+    CHECK(!NT_SUCCESS(Status) || Answer.Status != 0);
+    NativeClose(File);
+}
+
+static void Unmap(LIFE *Life)
+{
+    SLOT *Slot = AnySlot(Life);
+    if (Slot->Server != NULL) {
+        LifeSay(Slot, "somebody unmaps it");
+        Slot->Ending = true;
+        BedUnmap(&Life->Bed, Slot->Name);
+    }
+}
+
+static void Sleep(LIFE *Life)
+{
+    LifeSay(NULL, "the adapter sleeps");
+    CHECK(NT_SUCCESS(NativeDevicePower(Life->Bed.Adapter, false)));
+    GroundSleep(SeededBelow(50000000));
+    CHECK(NT_SUCCESS(NativeDevicePower(Life->Bed.Adapter, true)));
+    LifeSay(NULL, "the adapter is awake");
+}
+
+/* Stopped by PnP, and started again. */
+static void Stop(LIFE *Life)
+{
+    LifeSay(NULL, "the adapter is stopped");
+    Life->Stopping = true;
+    Life->Excuses.Ends++;
+    CHECK(NT_SUCCESS(NativeDeviceStop(Life->Bed.Adapter)));
+    GroundSleep(SeededBelow(50000000));
+    CHECK(NT_SUCCESS(NativeDeviceStart(Life->Bed.Adapter)));
+    Life->Excuses.Ends++;
+    Life->Stopping = false;
+    LifeSay(NULL, "the adapter is started");
+}
+
+static void Pull(LIFE *Life)
+{
+    LifeSay(NULL, "the adapter is pulled out");
+    Life->Gone = true;
+    Life->Excuses.Ends++;
+    NativeDeviceSurpriseRemove(Life->Bed.Adapter);
+}
+
+void ChaosMain(void *Context)
+{
+    static void (*const Often[])(LIFE *) = {List, Show, Stats, Nonsense, Stranger, Stats};
+    static void (*const Seldom[])(LIFE *) = {Unmap, Sleep, Stop};
+    LIFE *Life = Context;
+    bool Rough = SeededBelow(3) == 0, Pulls = SeededBelow(12) == 0;
+    SeededName("chaos");
+    while (Life->SlotsLeft != 0 && !Life->Gone) {
+        GroundSleep(1 + SeededBelow(10000000));
+        if (Pulls && SeededBelow(20) == 0) {
+            Pull(Life);
+        } else if (Rough && SeededBelow(8) == 0) {
+            Seldom[SeededBelow(3)](Life);
+        } else {
+            Often[SeededBelow(6)](Life);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The life of an adapter, made from a seed: disks that come and go at servers
+ * of all kinds, I/O to them, and what else happens to an adapter meanwhile.
+ *
+ *   life.c     beginning, end, and the threads in between
+ *   session.c  one disk from its mapping to its end, again and again
+ *   worker.c   random SRBs to a disk, their results against the model
+ *   chaos.c    ioctls, power, stops and removals that nobody has asked for
+ *
+ * All threads are the seeded ground's: what one does between two places where
+ * it may hand over (ground.h) is one step, so shared counters need no lock.
+ */
+#pragma once
+
+#include "bed.h"
+
+#include "ground_seeded.h"
+#include "model.h"
+#include "seeded_server.h"
+
+#define LIFE_SLOTS_MOST 3u
+#define LIFE_WORKERS_MOST 4u
+
+/* Why an SRB may fail although nothing is wrong. Counters that grow and never fall: who remembers one sees a change. */
+typedef struct {
+    uint32_t Resets; /* begun and ended */
+    uint32_t Ends;
+} EXCUSES;
+
+struct LIFE;
+
+typedef struct {
+    struct LIFE *Life;
+    uint32_t Number;
+    char Name[16];
+    uint16_t Port;
+    GROUND_THREAD *Thread;
+    MEDIUM Medium;
+    MODEL Model;
+
+    /* the session's */
+    SERVER_PLAN Plan;
+    SIM_WEATHER Weather;
+    SEEDED_SERVER *Server;
+    bool Tiny;             /* bytes travel alone: few and small requests */
+    bool WantReadOnly;     /* the mapper */
+    bool Ending;           /* somebody takes the disk away */
+    bool Open;             /* Disk is valid */
+    bool MayReset;         /* requests may reach their time limit */
+    bool MayEnd;           /* the server may end it */
+    uint32_t ResetsActive; /* asked for, not answered yet */
+    uint32_t WorkersLeft;
+    EXCUSES Excuses;
+    DISK Disk;
+    uint64_t ErrorsSeen;
+    uint64_t Counted;   /* SRBs that the driver must have counted */
+    uint64_t Uncounted; /* SRBs that it may have counted */
+} SLOT;
+
+typedef struct LIFE {
+    BED Bed;
+    uint64_t Seed;
+    SLOT Slots[LIFE_SLOTS_MOST];
+    uint32_t SlotCount;
+    uint32_t SlotsLeft;
+    uint32_t Rounds;     /* sessions of each slot */
+    uint32_t Operations; /* of each worker, about */
+    bool Stopping;       /* the adapter is stopped, or on its way */
+    bool Gone;           /* the adapter was pulled out */
+    uint32_t BusResetsActive;
+    EXCUSES Excuses;
+    uint64_t SrbsDone;
+} LIFE;
+
+/* One life. Returns the trace's hash. */
+uint64_t LifeRun(uint64_t Seed);
+/* What happens, on stderr, with --verbose. */
+extern bool LifeVerbose;
+void LifeSay(const SLOT *Slot, const char *Format, ...) __attribute__((format(printf, 2, 3)));
+/* Stops the test; Slot may be NULL. */
+_Noreturn void LifeFail(const SLOT *Slot, const char *Format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A thread's routine; its context is the SLOT. */
+void SessionMain(void *Context);
+/* A thread's routine; its context is the LIFE. Ends when no slot is left. */
+void ChaosMain(void *Context);
+
+/* So many random requests, at random depth, until they are done or the disk is gone. */
+void WorkerRun(SLOT *Slot, uint32_t Operations);
+/* SRB_FUNCTION_RESET_LOGICAL_UNIT, _RESET_DEVICE or _RESET_BUS, waited for. */
+void WorkerReset(SLOT *Slot, ULONG Function);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Lives of an adapter, one for each seed:
+ *
+ *     sim_seeds --seed 17              one
+ *     sim_seeds --seed 1 --count 1000  a thousand
+ *     sim_seeds --seed 1 --seconds 60  as many as there is time for
+ *     --twice                          each seed two times: the traces must be the same
+ *     --verbose                        what happens, on standard error
+ *
+ * A failure prints the seed and the command that repeats it.
+ */
+#include "life.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The sanitizers', in a program that has one. */
+extern void __sanitizer_set_death_callback(void (*Callback)(void)) __attribute__((weak));
+
+/* Real seconds after which one life is stuck. */
+#define LIFE_LIMIT_S 300
+
+typedef struct {
+    uint64_t Seed;
+    uint64_t Count;
+    uint64_t Seconds;
+    bool Twice;
+} ARGUMENTS;
+
+/* Much is allocated and freed: shorter stacks of that, and memory that comes back sooner, halve the time. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "malloc_context_size=8:quarantine_size_mb=16:allocator_release_to_os_interval_ms=-1";
+}
+
+static const char *Program;
+static volatile uint64_t CurrentSeed, DoneCount;
+
+/* In any state of the process. */
+static void TellSeed(void)
+{
+    static bool Told;
+    char Text[300];
+    if (!Told) {
+        Told = true;
+        snprintf(Text, sizeof(Text),
+                 "\nseed %" PRIu64 " failed, after %" PRIu64 " that did not. To repeat it:\n"
+                 "    %s --seed %" PRIu64 "\n",
+                 CurrentSeed, DoneCount, Program, CurrentSeed);
+        GroundWrite(Text);
+    }
+}
+
+static void OnAbort(int Signal)
+{
+    TellSeed();
+    signal(Signal, SIG_DFL);
+    raise(Signal);
+}
+
+static void OnAlarm(int Signal)
+{
+    (void)Signal;
+    GroundWrite("the life doesn't end:\n");
+    SeededReport();
+    abort();
+}
+
+static uint64_t Number(const char *Text)
+{
+    char *End;
+    errno = 0;
+    uint64_t Value = strtoull(Text, &End, 10);
+    if (errno != 0 || *End != '\0' || End == Text) {
+        fprintf(stderr, "sim_seeds: '%s' is no number\n", Text);
+        exit(2);
+    }
+    return Value;
+}
+
+static void Parse(int Count, char **Words, ARGUMENTS *Arguments)
+{
+    *Arguments = (ARGUMENTS){.Seed = 1, .Count = 1};
+    for (int Index = 1; Index < Count; Index++) {
+        bool Value = Index + 1 < Count;
+        if (strcmp(Words[Index], "--seed") == 0 && Value) {
+            Arguments->Seed = Number(Words[++Index]);
+        } else if (strcmp(Words[Index], "--count") == 0 && Value) {
+            Arguments->Count = Number(Words[++Index]);
+        } else if (strcmp(Words[Index], "--seconds") == 0 && Value) {
+            Arguments->Seconds = Number(Words[++Index]);
+            Arguments->Count = UINT64_MAX;
+        } else if (strcmp(Words[Index], "--twice") == 0) {
+            Arguments->Twice = true;
+        } else if (strcmp(Words[Index], "--verbose") == 0) {
+            LifeVerbose = true;
+        } else {
+            fprintf(stderr, "usage: sim_seeds [--seed N] [--count M] [--seconds S] [--twice] [--verbose]\n");
+            exit(2);
+        }
+    }
+}
+
+static uint64_t RealSeconds(void)
+{
+    struct timespec Time;
+    clock_gettime(CLOCK_MONOTONIC, &Time);
+    return (uint64_t)Time.tv_sec;
+}
+
+static uint64_t RunOne(uint64_t Seed)
+{
+    CurrentSeed = Seed;
+    alarm(LIFE_LIMIT_S);
+    uint64_t Trace = LifeRun(Seed);
+    alarm(0);
+    return Trace;
+}
+
+int main(int Count, char **Words)
+{
+    ARGUMENTS Arguments;
+    Program = Words[0];
+    Parse(Count, Words, &Arguments);
+    signal(SIGABRT, OnAbort);
+    signal(SIGALRM, OnAlarm);
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(TellSeed);
+    }
+    uint64_t Begin = RealSeconds(), Traces = 0;
+    while (DoneCount < Arguments.Count && (Arguments.Seconds == 0 || RealSeconds() - Begin < Arguments.Seconds)) {
+        uint64_t Seed = Arguments.Seed + DoneCount;
+        uint64_t Trace = RunOne(Seed);
+        if (Arguments.Twice && RunOne(Seed) != Trace) {
+            fprintf(stderr, "the same seed has led to another life\n");
+            abort();
+        }
+        if (LifeVerbose) {
+            printf("seed %" PRIu64 ": %" PRIu64 " hand-overs, trace %016" PRIx64 "\n", Seed, SeededSwitches(), Trace);
+        }
+        Traces ^= Trace;
+        DoneCount++;
+    }
+    printf("%" PRIu64 " seeds from %" PRIu64 " in %" PRIu64 " s; their traces: %016" PRIx64 "\n", (uint64_t)DoneCount,
+           Arguments.Seed, RealSeconds() - Begin, Traces);
+    return 0;
+}
