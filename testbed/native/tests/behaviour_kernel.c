@@ -224,6 +224,11 @@ static void CancelSafeQueue(void)
         EXPECT(Status == STATUS_SUCCESS || Status == STATUS_CANCELLED);
         MisuseAwait(&Ran);
     }
+    /* The last thread has set the event and is still on its way out. */
+    while (NativeCounts().Threads != 0) {
+        LARGE_INTEGER Pause = {.QuadPart = -10000};
+        KeDelayExecutionThread(KernelMode, FALSE, &Pause);
+    }
     NativeClose(File);
     Conduct.DeviceControl = NULL;
     MisuseUnload();
