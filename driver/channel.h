@@ -13,9 +13,12 @@ typedef struct CHANNEL CHANNEL;
 typedef struct WIRE WIRE;
 
 typedef struct {
-    /* There may be work in the queue. No lock held, <= DISPATCH_LEVEL. */
+    /*
+     * There is work in the queue. Alone: nothing else is under way, so it is taken at once; otherwise soon, together
+     * with what comes until then. No lock held, <= DISPATCH_LEVEL.
+     */
     _IRQL_requires_max_(DISPATCH_LEVEL)
-    void (*Kick)(CHANNEL *Channel);
+    void (*Kick)(CHANNEL *Channel, BOOLEAN Alone);
     /* Keeps a wire request's payload apart from its SRB's memory, which goes back. Disk's lock held. */
     _IRQL_requires_(DISPATCH_LEVEL)
     void (*Rescue)(CHANNEL *Channel, WIRE *Wire);

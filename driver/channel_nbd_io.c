@@ -116,7 +116,7 @@ static BOOLEAN TransferStream(CONNECTION *Connection, TRANSMIT *Transmit, LIST_E
 
 /* Encodes the next wire request. FALSE: there is none, or no room. */
 _IRQL_requires_(DISPATCH_LEVEL)
-static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit, LIST_ENTRY *Done)
+static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit)
 {
     QUEUE *Queue = &Connection->Disk->Queue;
     if (Transmit->Buffer.SizeBytes - Transmit->LengthBytes < NBD_REQUEST_SIZE) {
@@ -136,8 +136,6 @@ static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit, LIST_E
         Connection->StreamSlot = Slot;
         Connection->StreamData = Wire->Data;
         Connection->StreamLeftBytes = Wire->LengthBytes;
-    } else {
-        QueueWireSent(Queue, Slot, Done);
     }
     return TRUE;
 }
@@ -187,7 +185,7 @@ static void TransferFill(CONNECTION *Connection, LIST_ENTRY *Done)
         if (Connection->StreamSlot != SLOT_NONE && !TransferStream(Connection, Transmit, Done)) {
             return;
         }
-    } while (TransferEncode(Connection, Transmit, Done));
+    } while (TransferEncode(Connection, Transmit));
     if (Connection->State == CONNECTION_LEAVING) {
         TransferFarewell(Connection, Transmit);
     }
@@ -247,19 +245,23 @@ BOOLEAN TransferIdle(const CONNECTION *Connection)
            Connection->Transmit[Connection->Filling].LengthBytes == 0;
 }
 
-/* One event of the engine. */
+/* A piece of an answer. It changes nothing about the connection but, perhaps, its wish to end. */
 _IRQL_requires_(DISPATCH_LEVEL)
-static void TransferEvent(CONNECTION *Connection, const NBD_EVENT *Event, LIST_ENTRY *Done)
+static void TransferReply(CONNECTION *Connection, const NBD_EVENT *Event, LIST_ENTRY *Done)
+{
+    if (Event->Error == NBD_ESHUTDOWN && Event->Last) {
+        /* Proto, "Terminating the transmission phase": we must disconnect, softly. */
+        TraceWarning("%s: the server is shutting down", Connection->Disk->Properties.InstanceName);
+        Connection->Stop = TRUE;
+    }
+    QueueReply(&Connection->Disk->Queue, Event, Done);
+}
+
+/* Any other event of the engine. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static void TransferEvent(CONNECTION *Connection, const NBD_EVENT *Event)
 {
     switch (Event->Type) {
-    case NBD_EVENT_REPLY:
-        if (Event->Last && Event->Error == NBD_ESHUTDOWN) {
-            /* Proto, "Terminating the transmission phase": we must disconnect, softly. */
-            TraceWarning("%s: the server is shutting down", Connection->Disk->Properties.InstanceName);
-            Connection->Stop = TRUE;
-        }
-        QueueReply(&Connection->Disk->Queue, Event, Done);
-        break;
     case NBD_EVENT_CONNECTED:
         ConnectionEstablished(Connection);
         break;
@@ -267,6 +269,7 @@ static void TransferEvent(CONNECTION *Connection, const NBD_EVENT *Event, LIST_E
         ConnectionFailNbd(Connection);
         break;
     case NBD_EVENT_NONE:
+    case NBD_EVENT_REPLY:
     case NBD_EVENT_LISTED:
     case NBD_EVENT_LIST_END:
         break;
@@ -284,18 +287,24 @@ static BOOLEAN TransferListens(const CONNECTION *Connection)
 _IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN TransferConsume(CONNECTION *Connection, LIST_ENTRY *Done)
 {
-    ULONG Budget = CONNECTION_PIECE_BYTES;
-    while (Connection->ConsumedBytes < Connection->ReceivedBytes && Budget != 0 && TransferListens(Connection)) {
-        ULONG Left = Connection->ReceivedBytes - Connection->ConsumedBytes;
-        ULONG Length = Left < Budget ? Left : Budget;
+    const UCHAR *Bytes = Connection->ReceiveBuffer.Bytes + Connection->ConsumedBytes;
+    ULONG Left = Connection->ReceivedBytes - Connection->ConsumedBytes;
+    Left = Left < CONNECTION_PIECE_BYTES ? Left : CONNECTION_PIECE_BYTES;
+    BOOLEAN Listens = TransferListens(Connection);
+    while (Left != 0 && Listens) {
         NBD_EVENT Event;
-        ULONG Used = (ULONG)NbdReceive(&Connection->Client, Connection->ReceiveBuffer.Bytes + Connection->ConsumedBytes,
-                                       Length, &Event);
-        INVARIANT(Used <= Length && (Used != 0 || Event.Type == NBD_EVENT_FAILED));
-        Connection->ConsumedBytes += Used;
-        Budget -= Used;
-        TransferEvent(Connection, &Event, Done);
+        ULONG Used = (ULONG)NbdReceive(&Connection->Client, Bytes, Left, &Event);
+        INVARIANT(Used <= Left && (Used != 0 || Event.Type == NBD_EVENT_FAILED));
+        Bytes += Used;
+        Left -= Used;
+        if (Event.Type == NBD_EVENT_REPLY) {
+            TransferReply(Connection, &Event, Done);
+        } else {
+            TransferEvent(Connection, &Event);
+            Listens = TransferListens(Connection);
+        }
     }
+    Connection->ConsumedBytes = (ULONG)(Bytes - Connection->ReceiveBuffer.Bytes);
     return Connection->ConsumedBytes < Connection->ReceivedBytes && TransferListens(Connection);
 }
 

@@ -81,9 +81,15 @@ void NbdChannelStart(CHANNEL *Channel)
 /* ---- what the queue and the disk ask of the channel ---- */
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
-static void ConnectionKick(CHANNEL *Channel)
+static void ConnectionKick(CHANNEL *Channel, BOOLEAN Alone)
 {
-    TransferTransmit((CONNECTION *)Channel);
+    CONNECTION *Connection = (CONNECTION *)Channel;
+    if (Alone) {
+        TransferTransmit(Connection);
+    } else {
+        /* After what this processor is doing, which may be to give us many requests: one send takes them all. */
+        ConnectionQueueDpc(Connection);
+    }
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)

@@ -149,6 +149,9 @@ static NBD_COMMAND RequestCommand(const REQUEST *Request)
     if (Request->Left == 0) {
         return NBD_CMD_FLUSH;
     }
+    if (Request->Action == SCSI_ACTION_READ) {
+        return NBD_CMD_READ;
+    }
     switch (Request->Action) {
     case SCSI_ACTION_WRITE:
         return NBD_CMD_WRITE;
@@ -204,7 +207,7 @@ static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENT
 _IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN RequestMustWait(const QUEUE *Queue, const REQUEST *Request)
 {
-    if (Queue->AbortedWires == 0 || Request->Left == 0) {
+    if (Request->Left == 0) {
         return FALSE;
     }
     for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
@@ -243,7 +246,9 @@ static void QueueUnhold(QUEUE *Queue)
 _IRQL_requires_(DISPATCH_LEVEL)
 USHORT QueueNextWire(QUEUE *Queue)
 {
-    QueueHold(Queue);
+    if (Queue->AbortedWires != 0) {
+        QueueHold(Queue);
+    }
     if (IsListEmpty(&Queue->Submit)) {
         return SLOT_NONE;
     }
@@ -274,6 +279,9 @@ void QueueWireSending(QUEUE *Queue, USHORT Slot)
     Queue->Stats.TotalSubmittedIORequests++;
     Queue->Stats.PendingSubmittedIORequests++;
     Queue->Stats.LastSubmittedReqTimestamp = KeQueryInterruptTime();
+    if (!Wire->PayloadOwed) {
+        WireMove(Wire, WIRE_WAITING);
+    }
 }
 
 /* SPC-4 annex F and SBC-3 annex A: what an error of the server means in SCSI. */
@@ -474,6 +482,23 @@ static void RequestGiveBack(DISK *Disk, REQUEST *Request)
     SrbComplete(Disk->Adapter, Request->Srb);
 }
 
+/* The requests of a list are free again. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static void QueueFreeList(QUEUE *Queue, LIST_ENTRY *List)
+{
+    for (PLIST_ENTRY Entry = List->Flink; Entry != List; Entry = Entry->Flink) {
+        RequestMove(CONTAINING_RECORD(Entry, REQUEST, Link), REQUEST_FREE);
+        Queue->Completing--;
+    }
+    /* The whole chain goes behind the last free one. */
+    PLIST_ENTRY First = List->Flink, Last = List->Blink, Before = Queue->Free.Blink;
+    Before->Flink = First;
+    First->Blink = Before;
+    Last->Flink = &Queue->Free;
+    Queue->Free.Blink = Last;
+    InitializeListHead(List);
+}
+
 /* All that is on From goes to the end of To. */
 static void QueueMoveList(LIST_ENTRY *From, LIST_ENTRY *To)
 {
@@ -495,12 +520,7 @@ static void QueueCompleteList(DISK *Disk, LIST_ENTRY *Done)
     QUEUE *Queue = &Disk->Queue;
     KIRQL Irql;
     KeAcquireSpinLock(&Disk->Lock, &Irql);
-    while (!IsListEmpty(Done)) {
-        REQUEST *Request = CONTAINING_RECORD(RemoveHeadList(Done), REQUEST, Link);
-        RequestMove(Request, REQUEST_FREE);
-        InsertTailList(&Queue->Free, &Request->Link);
-        Queue->Completing--;
-    }
+    QueueFreeList(Queue, Done);
     while (Queue->Completing == 0 && !IsListEmpty(&Queue->Resets)) {
         QUEUE_RESET *Reset = CONTAINING_RECORD(RemoveHeadList(&Queue->Resets), QUEUE_RESET, Link);
         Queue->Completing++;

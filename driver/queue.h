@@ -145,7 +145,7 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
 _IRQL_requires_(DISPATCH_LEVEL)
 USHORT QueueNextWire(QUEUE *Queue);
 
-/* The wire request's header goes out; all of its payload is copied, too. Lock held. */
+/* The wire request's header goes out; if it owes payload, all of that has been copied. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSending(QUEUE *Queue, USHORT Slot);
 _IRQL_requires_(DISPATCH_LEVEL)

@@ -65,10 +65,11 @@ static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
     if (Queued == QUEUE_ACCEPTED && Moves && Result->DataLength < SrbDataLength(Srb)) {
         SrbSetDataLength(Srb, (ULONG)Result->DataLength);
     }
+    BOOLEAN Alone = Disk->Queue.Stats.OutstandingIOCount == 1;
     KeReleaseSpinLock(&Disk->Lock, Irql);
     switch (Queued) {
     case QUEUE_ACCEPTED:
-        Disk->Channel->Type->Kick(Disk->Channel);
+        Disk->Channel->Type->Kick(Disk->Channel, Alone);
         break;
     case QUEUE_NOTHING:
         Result->Status = SCSI_STATUS_GOOD;

@@ -2,11 +2,15 @@
 /*
  * Big-endian integers as types. A structure made of them has the layout of a
  * message on the wire or of a CDB: no padding, no alignment, so it may lie
- * anywhere in a buffer, and its fields can't be read without conversion.
+ * anywhere in a buffer, and its fields can't be read without conversion. (The
+ * compilers make one instruction of loads byte by byte, but not of stores.)
  */
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
+
+#include "compiler.h"
 
 typedef struct {
     uint8_t Bytes[2];
@@ -48,20 +52,14 @@ static inline void Be16Store(BE16 *Field, uint16_t Value)
 
 static inline void Be32Store(BE32 *Field, uint32_t Value)
 {
-    Field->Bytes[0] = (uint8_t)(Value >> 24);
-    Field->Bytes[1] = (uint8_t)(Value >> 16);
-    Field->Bytes[2] = (uint8_t)(Value >> 8);
-    Field->Bytes[3] = (uint8_t)Value;
+    uint32_t Swapped = COMPILER_SWAP32(Value);
+
+    memcpy(Field->Bytes, &Swapped, sizeof(Swapped));
 }
 
 static inline void Be64Store(BE64 *Field, uint64_t Value)
 {
-    Field->Bytes[0] = (uint8_t)(Value >> 56);
-    Field->Bytes[1] = (uint8_t)(Value >> 48);
-    Field->Bytes[2] = (uint8_t)(Value >> 40);
-    Field->Bytes[3] = (uint8_t)(Value >> 32);
-    Field->Bytes[4] = (uint8_t)(Value >> 24);
-    Field->Bytes[5] = (uint8_t)(Value >> 16);
-    Field->Bytes[6] = (uint8_t)(Value >> 8);
-    Field->Bytes[7] = (uint8_t)Value;
+    uint64_t Swapped = COMPILER_SWAP64(Value);
+
+    memcpy(Field->Bytes, &Swapped, sizeof(Swapped));
 }

@@ -4,3 +4,9 @@
 
 /* Stops here, for good: an illegal instruction, which is a crash in a process and a bug check in the kernel. */
 #define COMPILER_TRAP() __builtin_trap()
+
+/* Bytes in the opposite order. */
+#define COMPILER_SWAP32(Value) __builtin_bswap32(Value)
+#define COMPILER_SWAP64(Value) __builtin_bswap64(Value)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte_order.h swaps");

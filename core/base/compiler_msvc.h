@@ -6,3 +6,7 @@
 
 /* Stops here, for good; 7 is FAST_FAIL_FATAL_APP_EXIT. */
 #define COMPILER_TRAP() __fastfail(7)
+
+/* Bytes in the opposite order; all machines that this compiler is for are little-endian. */
+#define COMPILER_SWAP32(Value) _byteswap_ulong(Value)
+#define COMPILER_SWAP64(Value) _byteswap_uint64(Value)

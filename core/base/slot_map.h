@@ -5,7 +5,8 @@
  * 2^48 reuses). Looking a handle up is one index and one compare; a stale or
  * forged handle is recognised. No allocation: the memory is the caller's.
  *
- * Threads: none; the caller holds its lock. IRQL: any.
+ * Threads: none; the caller holds its lock. IRQL: any. What each request takes
+ * its way through is inline.
  */
 #pragma once
 
@@ -13,7 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "invariant.h"
+
 #define SLOT_NONE 0xFFFFu
+#define SLOT_GENERATION_STEP 0x10000u
 
 typedef struct {
     uint64_t Handle;   /* slot in the low 16 bits, generation above; of the present or next use */
@@ -32,13 +36,44 @@ typedef struct {
 void SlotMapInitialize(SLOT_MAP *Map, SLOT *Memory, uint16_t Count);
 
 /* Takes a free slot and returns its number, SLOT_NONE if all are in use. Last freed, first taken. */
-uint16_t SlotMapTake(SLOT_MAP *Map);
+static inline uint16_t SlotMapTake(SLOT_MAP *Map)
+{
+    uint16_t Slot = Map->FirstFree;
+
+    if (Slot == SLOT_NONE) {
+        return SLOT_NONE;
+    }
+    Map->FirstFree = Map->Slots[Slot].NextFree;
+    Map->Slots[Slot].InUse = true;
+    Map->Used++;
+    return Slot;
+}
 
 /* Gives a slot in use back; its handle is dead from now on. */
-void SlotMapFree(SLOT_MAP *Map, uint16_t Slot);
+static inline void SlotMapFree(SLOT_MAP *Map, uint16_t Slot)
+{
+    INVARIANT(Slot < Map->Count && Map->Slots[Slot].InUse);
+    Map->Slots[Slot].InUse = false;
+    Map->Slots[Slot].Handle += SLOT_GENERATION_STEP;
+    Map->Slots[Slot].NextFree = Map->FirstFree;
+    Map->FirstFree = Slot;
+    Map->Used--;
+}
 
 /* The handle of a slot in use. */
-uint64_t SlotMapHandle(const SLOT_MAP *Map, uint16_t Slot);
+static inline uint64_t SlotMapHandle(const SLOT_MAP *Map, uint16_t Slot)
+{
+    INVARIANT(Slot < Map->Count && Map->Slots[Slot].InUse);
+    return Map->Slots[Slot].Handle;
+}
 
 /* The slot in use that Handle names, SLOT_NONE if it names none (any more). */
-uint16_t SlotMapFind(const SLOT_MAP *Map, uint64_t Handle);
+static inline uint16_t SlotMapFind(const SLOT_MAP *Map, uint64_t Handle)
+{
+    uint16_t Slot = (uint16_t)(Handle & 0xFFFFu);
+
+    if (Slot >= Map->Count || !Map->Slots[Slot].InUse || Map->Slots[Slot].Handle != Handle) {
+        return SLOT_NONE;
+    }
+    return Slot;
+}

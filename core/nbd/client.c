@@ -188,14 +188,13 @@ static size_t NbdStep(NBD_CLIENT *Client, const uint8_t *Bytes, size_t Length, N
     return Consumed;
 }
 
-size_t NbdReceive(NBD_CLIENT *Client, const void *Bytes, size_t Length, NBD_EVENT *Event)
+size_t NbdReceiveByState(NBD_CLIENT *Client, const uint8_t *Bytes, size_t Length, NBD_EVENT *Event)
 {
-    const uint8_t *Start = Bytes;
     size_t Consumed = 0;
 
     memset(Event, 0, sizeof(*Event));
     while (Client->Phase != NBD_PHASE_FAILED && Event->Type == NBD_EVENT_NONE && Consumed < Length) {
-        Consumed += NbdStep(Client, Start + Consumed, Length - Consumed, Event);
+        Consumed += NbdStep(Client, Bytes + Consumed, Length - Consumed, Event);
     }
     if (Client->Phase == NBD_PHASE_FAILED) {
         Event->Type = NBD_EVENT_FAILED;

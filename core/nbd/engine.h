@@ -21,6 +21,9 @@ void NbdEnterState(NBD_CLIENT *Client, NBD_STATE State);
 /* Appends to the bytes that wait for NbdTakeOutput. */
 void NbdPutOutput(NBD_CLIENT *Client, const void *Bytes, size_t Length);
 
+/* NbdReceive for everything that is not a reply in one piece. */
+size_t NbdReceiveByState(NBD_CLIENT *Client, const uint8_t *Bytes, size_t Length, NBD_EVENT *Event);
+
 /* ---- failure.c ---- */
 
 /* Ends the connection with Failure; the caller writes the sentence into the text that it gets. */

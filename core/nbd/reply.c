@@ -54,6 +54,15 @@ static void NbdFailCookie(NBD_CLIENT *Client, uint64_t Cookie)
     }
 }
 
+/* The request in flight that Cookie names, NULL if it names none. */
+static NBD_SLOT *NbdFindSlot(const NBD_CLIENT *Client, uint64_t Cookie)
+{
+    uint16_t Index = (uint16_t)(Cookie & 0xFFFF);
+    NBD_SLOT *Slot = Index < Client->SlotCount ? &Client->Slots[Index] : NULL;
+
+    return Slot != NULL && Slot->InFlight && Slot->Cookie == Cookie ? Slot : NULL;
+}
+
 /* Gives a request back to the caller: the event is the last of its reply. */
 static void NbdFinish(NBD_CLIENT *Client, NBD_SLOT *Slot, NBD_ERROR Error, NBD_EVENT *Event)
 {
@@ -67,28 +76,61 @@ void NbdHandleReply(NBD_CLIENT *Client, const uint8_t *Message, NBD_EVENT *Event
 {
     const NBD_SIMPLE_REPLY *Reply = (const NBD_SIMPLE_REPLY *)Message;
     uint64_t Cookie = Be64Load(Reply->Cookie);
-    uint16_t Index = (uint16_t)(Cookie & 0xFFFF);
     NBD_ERROR Error = NbdErrorOfWire(Be32Load(Reply->Error));
-    NBD_SLOT *Slot;
+    NBD_SLOT *Slot = NbdFindSlot(Client, Cookie);
 
     if (Be32Load(Reply->Magic) != NBD_SIMPLE_REPLY_MAGIC) {
         NbdFailMagic(Client, Be32Load(Reply->Magic));
         return;
     }
-    if (Index >= Client->SlotCount || !Client->Slots[Index].InFlight || Client->Slots[Index].Cookie != Cookie) {
+    if (Slot == NULL) {
         NbdFailCookie(Client, Cookie);
         return;
     }
-    Slot = &Client->Slots[Index];
     if (Slot->Command == NBD_CMD_READ && Error == NBD_OK) {
         NbdEnterState(Client, NBD_STATE_PAYLOAD);
         Client->Remaining = Slot->Length;
-        Client->ReplySlot = Index;
+        Client->ReplySlot = (uint16_t)(Cookie & 0xFFFF);
         return;
     }
     Event->Type = NBD_EVENT_REPLY;
     Event->Cookie = Cookie;
     NbdFinish(Client, Slot, Error, Event);
+}
+
+/*
+ * The usual case on a short way: a success that lies in the caller's bytes with all of its payload. Returns their
+ * number, with the event, or 0, having touched nothing: the states say what it is then.
+ */
+static size_t NbdTakeWholeReply(NBD_CLIENT *Client, const uint8_t *Bytes, size_t Length, NBD_EVENT *Event)
+{
+    const NBD_SIMPLE_REPLY *Reply = (const NBD_SIMPLE_REPLY *)Bytes;
+    NBD_SLOT *Slot;
+    uint32_t Payload;
+
+    if (Client->State != NBD_STATE_REPLY || Client->Have != 0 || Length < sizeof(*Reply) ||
+        Be32Load(Reply->Magic) != NBD_SIMPLE_REPLY_MAGIC || Be32Load(Reply->Error) != NBD_OK) {
+        return 0;
+    }
+    Slot = NbdFindSlot(Client, Be64Load(Reply->Cookie));
+    if (Slot == NULL) {
+        return 0;
+    }
+    Payload = Slot->Command == NBD_CMD_READ ? Slot->Length : 0;
+    if (Payload > Length - sizeof(*Reply)) {
+        return 0;
+    }
+    *Event = (NBD_EVENT){.Type = NBD_EVENT_REPLY, .Cookie = Slot->Cookie, .Length = Payload};
+    Event->Data = Payload != 0 ? Bytes + sizeof(*Reply) : NULL;
+    NbdFinish(Client, Slot, NBD_OK, Event);
+    return sizeof(*Reply) + Payload;
+}
+
+size_t NbdReceive(NBD_CLIENT *Client, const void *Bytes, size_t Length, NBD_EVENT *Event)
+{
+    size_t Consumed = NbdTakeWholeReply(Client, Bytes, Length, Event);
+
+    return Consumed != 0 ? Consumed : NbdReceiveByState(Client, Bytes, Length, Event);
 }
 
 size_t NbdHandlePayload(NBD_CLIENT *Client, const uint8_t *Bytes, size_t Length, NBD_EVENT *Event)

@@ -25,59 +25,44 @@ static void NbdEncode(uint8_t *Wire, uint64_t Cookie, NBD_COMMAND Command, uint1
     Be32Store(&Request->Length, Length);
 }
 
-/* The export's flags that a command with its flags needs; 0xFFFF if there is no such command. */
-static uint16_t NbdFlagsNeeded(NBD_COMMAND Command, uint16_t CommandFlags)
-{
-    uint32_t Needed;
-    uint32_t Allowed = NBD_CMD_FLAG_FUA;
-
-    switch (Command) {
-    case NBD_CMD_READ:
-        Needed = 0;
-        Allowed = 0;
-        break;
-    case NBD_CMD_WRITE:
-        Needed = 0;
-        break;
-    case NBD_CMD_FLUSH:
-        Needed = NBD_FLAG_SEND_FLUSH;
-        Allowed = 0;
-        break;
-    case NBD_CMD_TRIM:
-        Needed = NBD_FLAG_SEND_TRIM;
-        break;
-    case NBD_CMD_WRITE_ZEROES:
-        Needed = NBD_FLAG_SEND_WRITE_ZEROES;
-        Allowed |= NBD_CMD_FLAG_NO_HOLE;
-        break;
-    default:
-        return 0xFFFF;
-    }
-    if ((CommandFlags & ~Allowed) != 0) {
-        return 0xFFFF;
-    }
-    if ((CommandFlags & NBD_CMD_FLAG_FUA) != 0) {
-        Needed |= NBD_FLAG_SEND_FUA;
-    }
-    return (uint16_t)Needed;
-}
+/* What the document says of each command, by its number. */
+static const struct {
+    bool Known;
+    bool Payload;     /* has Length bytes of payload in one of the directions */
+    bool Writes;      /* not for a read-only export */
+    uint16_t Needed;  /* NBD_FLAG_* of the export */
+    uint16_t Allowed; /* NBD_CMD_FLAG_* */
+} NbdCommands[] = {
+    [NBD_CMD_READ] = {.Known = true, .Payload = true},
+    [NBD_CMD_WRITE] = {.Known = true, .Payload = true, .Writes = true, .Allowed = NBD_CMD_FLAG_FUA},
+    [NBD_CMD_FLUSH] = {.Known = true, .Needed = NBD_FLAG_SEND_FLUSH},
+    [NBD_CMD_TRIM] = {.Known = true, .Writes = true, .Needed = NBD_FLAG_SEND_TRIM, .Allowed = NBD_CMD_FLAG_FUA},
+    [NBD_CMD_WRITE_ZEROES] = {.Known = true,
+                              .Writes = true,
+                              .Needed = NBD_FLAG_SEND_WRITE_ZEROES,
+                              .Allowed = NBD_CMD_FLAG_FUA | NBD_CMD_FLAG_NO_HOLE},
+};
 
 /* Whether the caller kept NbdRequest's contract about the export. */
 static bool NbdIsAllowed(const NBD_EXPORT *Export, NBD_COMMAND Command, uint16_t CommandFlags, uint64_t Offset,
                          uint32_t Length)
 {
-    uint16_t Needed = NbdFlagsNeeded(Command, CommandFlags);
+    uint32_t Needed;
 
-    if (Needed == 0xFFFF || (Export->Flags & Needed) != Needed) {
+    if ((uint32_t)Command >= sizeof(NbdCommands) / sizeof(NbdCommands[0]) || !NbdCommands[Command].Known) {
+        return false;
+    }
+    Needed = NbdCommands[Command].Needed | ((CommandFlags & NBD_CMD_FLAG_FUA) != 0 ? NBD_FLAG_SEND_FUA : 0);
+    if ((CommandFlags & ~NbdCommands[Command].Allowed) != 0 || (Export->Flags & Needed) != Needed) {
         return false;
     }
     if (Command == NBD_CMD_FLUSH) {
         return Offset == 0 && Length == 0;
     }
-    if (Command != NBD_CMD_READ && (Export->Flags & NBD_FLAG_READ_ONLY) != 0) {
+    if (NbdCommands[Command].Writes && (Export->Flags & NBD_FLAG_READ_ONLY) != 0) {
         return false;
     }
-    if ((Command == NBD_CMD_READ || Command == NBD_CMD_WRITE) && Length > Export->MaximumPayload) {
+    if (NbdCommands[Command].Payload && Length > Export->MaximumPayload) {
         return false;
     }
     return Length > 0 && ((Offset | Length) & (Export->MinimumBlock - 1)) == 0 &&

@@ -169,7 +169,7 @@ SIZE_T NativeWcslen(const WCHAR *Text)
 SIZE_T RtlCompareMemory(const VOID *A, const VOID *B, SIZE_T Length)
 {
     const UCHAR *Left = A, *Right = B;
-    SIZE_T Equal = 0;
+    SIZE_T Equal = memcmp(A, B, Length) == 0 ? Length : 0;
     while (Equal < Length && Left[Equal] == Right[Equal]) {
         Equal++;
     }
