@@ -14,9 +14,27 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/*
+ * What is asked of a socket, and what epoll knows. A report answers what was asked, and epoll goes on looking: who asks
+ * again, as for the next receive, needs no call then. Epoll is told to look at less only when it reports what nobody
+ * asked for.
+ */
+typedef struct {
+    void *Context;
+    uint32_t Asked; /* GROUND_POLL_* */
+    uint32_t Known; /* the same, as epoll has it */
+    bool Added;
+    uint32_t Generation; /* of the socket's number: a report may come late, for one that was closed */
+} GROUND_WATCH;
+
+#define GROUND_WATCHES_MAX 4096 /* sockets are numbered from 0 on */
+#define GROUND_WAKE_KEY UINT64_MAX
+
 struct GROUND_POLLER {
     int Epoll;
     int Wake;
+    pthread_mutex_t Mutex; /* guards the rest */
+    GROUND_WATCH Watches[GROUND_WATCHES_MAX];
 };
 
 static GROUND_NET GroundNetError(int Error)
@@ -194,13 +212,14 @@ bool GroundSocketOption(int Socket, GROUND_OPTION Option, int Value)
 
 GROUND_POLLER *GroundPollerOpen(void)
 {
-    GROUND_POLLER *Poller = malloc(sizeof(*Poller));
+    GROUND_POLLER *Poller = calloc(1, sizeof(*Poller));
     if (Poller == NULL) {
         return NULL;
     }
+    pthread_mutex_init(&Poller->Mutex, NULL);
     Poller->Epoll = epoll_create1(EPOLL_CLOEXEC);
     Poller->Wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event Event = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event Event = {.events = EPOLLIN, .data.u64 = GROUND_WAKE_KEY};
     if (Poller->Epoll < 0 || Poller->Wake < 0 || epoll_ctl(Poller->Epoll, EPOLL_CTL_ADD, Poller->Wake, &Event) != 0) {
         GroundPollerClose(Poller);
         return NULL;
@@ -216,22 +235,51 @@ void GroundPollerClose(GROUND_POLLER *Poller)
     if (Poller->Wake >= 0) {
         close(Poller->Wake);
     }
+    pthread_mutex_destroy(&Poller->Mutex);
     free(Poller);
+}
+
+/* Tells epoll what is asked; the mutex is held. */
+static void GroundWatchTell(GROUND_POLLER *Poller, int Socket, GROUND_WATCH *Watch)
+{
+    struct epoll_event Event = {.data.u64 = (uint64_t)Watch->Generation << 32 | (uint32_t)Socket};
+    Event.events = (Watch->Asked & GROUND_POLL_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
+                   (Watch->Asked & GROUND_POLL_WRITE ? (uint32_t)EPOLLOUT : 0u);
+    if (Watch->Asked == 0) {
+        /* Hang-ups are reported even to those who ask for nothing. */
+        epoll_ctl(Poller->Epoll, EPOLL_CTL_DEL, Socket, NULL);
+        Watch->Added = false;
+    } else {
+        epoll_ctl(Poller->Epoll, Watch->Added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, Socket, &Event);
+        Watch->Added = true;
+    }
+    Watch->Known = Watch->Asked;
 }
 
 void GroundPollerArm(GROUND_POLLER *Poller, int Socket, uint32_t Events, void *Context)
 {
-    struct epoll_event Event = {.events = EPOLLONESHOT, .data.ptr = Context};
-    Event.events |= (Events & GROUND_POLL_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
-                    (Events & GROUND_POLL_WRITE ? (uint32_t)EPOLLOUT : 0u);
-    if (epoll_ctl(Poller->Epoll, EPOLL_CTL_MOD, Socket, &Event) != 0 && errno == ENOENT) {
-        epoll_ctl(Poller->Epoll, EPOLL_CTL_ADD, Socket, &Event);
+    if (Socket >= GROUND_WATCHES_MAX) {
+        abort();
     }
+    pthread_mutex_lock(&Poller->Mutex);
+    GROUND_WATCH *Watch = &Poller->Watches[Socket];
+    Watch->Context = Context;
+    Watch->Asked = Events;
+    if ((Events & ~Watch->Known) != 0) {
+        GroundWatchTell(Poller, Socket, Watch);
+    }
+    pthread_mutex_unlock(&Poller->Mutex);
 }
 
 void GroundPollerForget(GROUND_POLLER *Poller, int Socket)
 {
-    epoll_ctl(Poller->Epoll, EPOLL_CTL_DEL, Socket, NULL);
+    pthread_mutex_lock(&Poller->Mutex);
+    GROUND_WATCH *Watch = &Poller->Watches[Socket];
+    if (Watch->Added) {
+        epoll_ctl(Poller->Epoll, EPOLL_CTL_DEL, Socket, NULL);
+    }
+    *Watch = (GROUND_WATCH){.Generation = Watch->Generation + 1};
+    pthread_mutex_unlock(&Poller->Mutex);
 }
 
 void GroundPollerWake(GROUND_POLLER *Poller)
@@ -242,29 +290,42 @@ void GroundPollerWake(GROUND_POLLER *Poller)
     }
 }
 
+/* What epoll reports of a socket, if somebody asked for it; the mutex is held. */
+static bool GroundWatchReport(GROUND_POLLER *Poller, const struct epoll_event *Event, GROUND_READY *Ready)
+{
+    int Socket = (int)(uint32_t)Event->data.u64;
+    GROUND_WATCH *Watch = &Poller->Watches[Socket];
+    uint32_t Events = (Event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? GROUND_POLL_READ : 0u) |
+                      (Event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? GROUND_POLL_WRITE : 0u);
+    if (Event->data.u64 >> 32 != Watch->Generation) {
+        return false;
+    }
+    if ((Events & Watch->Asked) == 0) {
+        if (Watch->Added) {
+            GroundWatchTell(Poller, Socket, Watch);
+        }
+        return false;
+    }
+    *Ready = (GROUND_READY){Watch->Context, Events};
+    Watch->Asked = 0;
+    return true;
+}
+
 size_t GroundPollerWait(GROUND_POLLER *Poller, GROUND_READY *Ready, size_t Capacity)
 {
     struct epoll_event Events[32];
     int Count = epoll_wait(Poller->Epoll, Events, Capacity < 32 ? (int)Capacity : 32, -1);
     size_t Used = 0;
+    pthread_mutex_lock(&Poller->Mutex);
     for (int Index = 0; Index < Count; Index++) {
-        if (Events[Index].data.ptr == NULL) {
-            uint64_t Value;
-            if (read(Poller->Wake, &Value, sizeof(Value)) < 0) {
-                continue;
-            }
+        uint64_t Value;
+        if (Events[Index].data.u64 != GROUND_WAKE_KEY) {
+            Used += GroundWatchReport(Poller, &Events[Index], &Ready[Used]);
+        } else if (read(Poller->Wake, &Value, sizeof(Value)) < 0) {
             continue;
         }
-        Ready[Used].Context = Events[Index].data.ptr;
-        Ready[Used].Events = 0;
-        if (Events[Index].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-            Ready[Used].Events |= GROUND_POLL_READ;
-        }
-        if (Events[Index].events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
-            Ready[Used].Events |= GROUND_POLL_WRITE;
-        }
-        Used++;
     }
+    pthread_mutex_unlock(&Poller->Mutex);
     return Used;
 }
 
