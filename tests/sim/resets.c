@@ -64,6 +64,8 @@ static void Hook(PORT_MOMENT Moment, PVOID Srb)
     }
     Hold = Hold && Gate.Armed;
     if (Hold) {
+        /* So that a reset which waits for it doesn't wait for a thread that it has interrupted. */
+        CHECK(KeGetCurrentIrql() == DISPATCH_LEVEL);
         Gate.Armed = false;
         Gate.Held = true;
     }

@@ -3,12 +3,12 @@
 #include "server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -57,6 +57,30 @@ uint16_t ServerSilent(void)
     return Port;
 }
 
+/*
+ * A process that sees this one end, by the end of a pipe, and kills the server, which may be stopped then. A parent
+ * death signal doesn't do: nbdkit sets SIGTERM as its own.
+ */
+static void ServerGuard(SERVER *Server)
+{
+    int Pipe[2];
+    if (pipe2(Pipe, O_CLOEXEC) != 0) {
+        ServerFail("cannot make a pipe");
+    }
+    Server->Guard = fork();
+    if (Server->Guard == 0) {
+        char Byte;
+        /* Nothing else: a socket's peer would not see it closed. */
+        dup2(Pipe[0], 0);
+        close_range(1, ~0u, 0);
+        while (read(0, &Byte, 1) < 0) {
+        }
+        kill(Server->Pid, SIGKILL);
+        _exit(0);
+    }
+    close(Pipe[0]); /* the other end stays open as long as this process lives */
+}
+
 void ServerStart(SERVER *Server, const char *const *Arguments)
 {
     const char *Line[32] = {"nbdkit", "--foreground", "--ipaddr", "127.0.0.1"};
@@ -74,14 +98,13 @@ void ServerStart(SERVER *Server, const char *const *Arguments)
     }
     Server->Pid = fork();
     if (Server->Pid == 0) {
-        /* Killed with this test, also while it is stopped, which --exit-with-parent does not see to. */
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execvp(Line[0], (char *const *)Line);
         ServerFail("cannot run nbdkit (install the package nbdkit)");
     }
     if (Server->Pid < 0) {
         ServerFail("cannot start nbdkit");
     }
+    ServerGuard(Server);
     /* nbdkit writes the file once it listens. */
     for (int Tries = 0; access(Server->PidFile, F_OK) != 0; Tries++) {
         struct timespec Pause = {.tv_nsec = 10 * 1000 * 1000};
@@ -111,12 +134,12 @@ void ServerStartLine(SERVER *Server, const char *Line, const char *Folder)
     snprintf(Port, sizeof(Port), "%u", Server->Port);
     Server->Pid = fork();
     if (Server->Pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (chdir(Folder) == 0 && setenv("PORT", Port, 1) == 0) {
             execl("/bin/sh", "sh", "-c", Line, (char *)NULL);
         }
         ServerFail("cannot run the shell");
     }
+    ServerGuard(Server);
     for (int Tries = 0; !ServerListens(Server->Port); Tries++) {
         struct timespec Pause = {.tv_nsec = 10 * 1000 * 1000};
         if (Tries == 3000 || waitpid(Server->Pid, NULL, WNOHANG) != 0) {
@@ -152,6 +175,10 @@ void ServerResume(const SERVER *Server)
 static void ServerEnd(SERVER *Server, int Signal)
 {
     if (Server->Pid > 0) {
+        if (Server->Guard > 0) {
+            kill(Server->Guard, SIGKILL);
+            waitpid(Server->Guard, NULL, 0);
+        }
         kill(Server->Pid, Signal);
         waitpid(Server->Pid, NULL, 0);
         if (Server->PidFile[0] != '\0') {

@@ -8,6 +8,7 @@
 
 typedef struct {
     pid_t Pid;
+    pid_t Guard; /* kills the server when this program ends without */
     uint16_t Port;
     char PidFile[64];
 } SERVER;

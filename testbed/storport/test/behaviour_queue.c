@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Holding requests back, retrying them, timing them out. */
 #include "behaviour.h"
+#include "storage_ioctl.h"
 
 #define SOME 6u
 
@@ -105,6 +106,106 @@ void BehaviourPause(HOST *Host)
     DiskClose(&Disk);
 }
 
+/* Requests to both disks wait until On is told. */
+static void Waits(HOST *Host, DISK *Disks, RAM_COMMAND_CODE On, unsigned Value)
+{
+    IO Ios[2];
+
+    IoReady(&Disks[0], &Ios[0], 20);
+    IoReady(&Disks[1], &Ios[1], 20);
+    CHECK(!NativeRequestPoll(Ios[0].Request, 200) && !NativeRequestPoll(Ios[1].Request, 0));
+    HostCommand(Host, On, 0, Value);
+    WaitSome(Ios, 2, SRB_STATUS_SUCCESS);
+}
+
+static void OpenTwo(HOST *Host, DISK *Disks)
+{
+    HostCommand(Host, RAM_PLUG, 1, 0);
+    DiskOpen(Host, &Disks[0], 0);
+    DiskOpen(Host, &Disks[1], 1);
+}
+
+/* [StorPortPause; StorPortResume; StorPortNotification: LinkDown, LinkUp] */
+void BehaviourAdapterPause(HOST *Host)
+{
+    DISK Disks[2];
+    IO Io;
+
+    OpenTwo(Host, Disks);
+    CHECK(HostCommand(Host, RAM_ADAPTER_PAUSE, 0, 60).Result == TRUE);
+    Waits(Host, Disks, RAM_ADAPTER_RESUME, 0);
+    HostCommand(Host, RAM_LINK, 0, FALSE);
+    Waits(Host, Disks, RAM_LINK, TRUE);
+    /* A pause ends by itself. */
+    HostCommand(Host, RAM_ADAPTER_PAUSE, 0, 1);
+    IoReady(&Disks[1], &Io, 20);
+    CHECK(IoWait(&Io) == SRB_STATUS_SUCCESS);
+    DiskClose(&Disks[0]);
+    DiskClose(&Disks[1]);
+}
+
+/* So many are kept, and no more come. */
+static void KeepsHeld(HOST *Host, unsigned Count)
+{
+    HostSleep(200);
+    CHECK(HostCommand(Host, RAM_QUERY, 0, 0).Held == Count);
+}
+
+/* The unit gets nothing until so many requests, or all, have completed; another unit does [StorPortDeviceBusy]. */
+void BehaviourUnitBusy(HOST *Host)
+{
+    DISK Disks[2];
+    IO Ios[SOME], Other;
+
+    OpenTwo(Host, Disks);
+    HostCommand(Host, RAM_HOLD, 0, 3);
+    BeginSome(&Disks[0], Ios, 3, 60);
+    HOST_WAIT(Host, Held, 3);
+    HostCommand(Host, RAM_HOLD, 0, 0);
+    CHECK(HostCommand(Host, RAM_UNIT_BUSY, 0, 2).Result == TRUE);
+    IoReady(&Disks[1], &Other, 60);
+    CHECK(IoWait(&Other) == SRB_STATUS_SUCCESS);
+    IoReady(&Disks[0], &Ios[3], 60);
+    CHECK(!NativeRequestPoll(Ios[3].Request, 200));
+    HostCommand(Host, RAM_RELEASE_ONE, 0, 0);
+    CHECK(!NativeRequestPoll(Ios[3].Request, 200));
+    HostCommand(Host, RAM_RELEASE_ONE, 0, 0);
+    CHECK(IoWait(&Ios[3]) == SRB_STATUS_SUCCESS);
+    KeepsHeld(Host, 1);
+    /* More than there are: until the last. */
+    CHECK(HostCommand(Host, RAM_UNIT_BUSY, 0, 100).Result == TRUE);
+    IoReady(&Disks[0], &Ios[4], 60);
+    CHECK(!NativeRequestPoll(Ios[4].Request, 200));
+    HostCommand(Host, RAM_RELEASE_ONE, 0, 0);
+    CHECK(IoWait(&Ios[4]) == SRB_STATUS_SUCCESS);
+    WaitSome(Ios, 3, SRB_STATUS_SUCCESS);
+    DiskClose(&Disks[0]);
+    DiskClose(&Disks[1]);
+}
+
+/* No unit gets anything until so many requests of any have completed, or StorPortReady [StorPortBusy]. */
+void BehaviourAdapterBusy(HOST *Host)
+{
+    DISK Disks[2];
+    IO Ios[3];
+
+    OpenTwo(Host, Disks);
+    HostCommand(Host, RAM_HOLD, 0, 3);
+    BeginSome(&Disks[0], Ios, 3, 60);
+    HOST_WAIT(Host, Held, 3);
+    HostCommand(Host, RAM_HOLD, 0, 0);
+    CHECK(HostCommand(Host, RAM_ADAPTER_BUSY, 0, 1).Result == TRUE);
+    Waits(Host, Disks, RAM_RELEASE_ONE, 0);
+    KeepsHeld(Host, 2);
+    CHECK(HostCommand(Host, RAM_ADAPTER_BUSY, 0, 2).Result == TRUE);
+    Waits(Host, Disks, RAM_ADAPTER_READY, 0);
+    KeepsHeld(Host, 2);
+    HostCommand(Host, RAM_RELEASE, 0, 0);
+    WaitSome(Ios, 3, SRB_STATUS_SUCCESS);
+    DiskClose(&Disks[0]);
+    DiskClose(&Disks[1]);
+}
+
 static RAM_STATE TimeOut(HOST *Host, RAM_COMMAND_CODE How, unsigned Resets)
 {
     const unsigned Start = HostNow();
@@ -160,4 +261,51 @@ void BehaviourResetsHang(HOST *Host)
     const RAM_STATE State = TimeOut(Host, RAM_RESET_HANGS, 2);
 
     CHECK(State.LunResets == 1 && State.TargetResets == 1 && State.BusResets == 1);
+}
+
+static struct {
+    DISK *Disk;
+    IO Io;
+    bool Waited;
+} DuringReset;
+
+/* A request that comes while the bus is about to be reset. */
+static void BeginDuringReset(PORT_MOMENT Moment, PVOID Srb)
+{
+    UNREFERENCED_PARAMETER(Srb);
+    if (Moment != PORT_AT_RESET_BUS)
+        return;
+    IoReady(DuringReset.Disk, &DuringReset.Io, 20);
+    DuringReset.Waited = !NativeRequestPoll(DuringReset.Io.Request, 200);
+}
+
+static NTSTATUS ResetBus(HOST *Host, UCHAR Path)
+{
+    PORT_BUS_RESET_REQUEST Request = {Path};
+
+    return NativeIoctl(Host->File, PORT_IOCTL_STORAGE_RESET_BUS, &Request, sizeof(Request), NULL, 0, NULL);
+}
+
+/* IOCTL_STORAGE_RESET_BUS; all queues are paused before HwResetBus [HW_RESET_BUS]. */
+void BehaviourResetPauses(HOST *Host)
+{
+    RAM_STATE State;
+    DISK Disk;
+    IO Ios[2];
+
+    DiskOpen(Host, &Disk, 0);
+    CHECK(ResetBus(Host, 1) == STATUS_INVALID_PARAMETER);
+    HostCommand(Host, RAM_HOLD, 0, 2);
+    BeginSome(&Disk, Ios, 2, 60);
+    HOST_WAIT(Host, Held, 2);
+    DuringReset.Disk = &Disk;
+    PortOptions.Hook = BeginDuringReset;
+    CHECK(ResetBus(Host, 0) == STATUS_SUCCESS);
+    PortOptions.Hook = NULL;
+    WaitSome(Ios, 2, SRB_STATUS_BUS_RESET);
+    CHECK(DuringReset.Waited);
+    WaitSome(&DuringReset.Io, 1, SRB_STATUS_SUCCESS);
+    State = HostCommand(Host, RAM_QUERY, 0, 0);
+    CHECK(State.LunResets == 0 && State.TargetResets == 0 && State.BusResets == 1);
+    DiskClose(&Disk);
 }

@@ -242,6 +242,18 @@ VOID RamRelease(RAM *Ram, UCHAR Status)
     } while (Srb != NULL);
 }
 
+VOID RamReleaseOne(RAM *Ram)
+{
+    PVOID Srb;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Ram->Lock, &Irql);
+    Srb = Ram->State.Held == 0 ? NULL : Ram->Held[--Ram->State.Held];
+    KeReleaseSpinLock(&Ram->Lock, Irql);
+    if (Srb != NULL)
+        RamExecute(Ram, Srb);
+}
+
 /* Answers the resets that were kept. */
 static VOID ReleaseResets(RAM *Ram)
 {

@@ -29,7 +29,15 @@ typedef enum {
     RAM_RESUME,
     RAM_DEFER,       /* complete requests for a medium by a DPC */
     RAM_RESET_FAILS, /* the next Value resets fail: 1 LUN, 2 LUN and target */
-    RAM_RESET_HANGS  /* the next Value reset SRBs are kept until a reset that works, or RAM_RELEASE */
+    RAM_RESET_HANGS, /* the next Value reset SRBs are kept until a reset that works, or RAM_RELEASE */
+    RAM_RELEASE_ONE, /* complete one of those that are kept, and go on keeping */
+    RAM_UNIT_BUSY,   /* StorPortDeviceBusy(Target, Value), and StorPortDeviceReady */
+    RAM_UNIT_READY,
+    RAM_ADAPTER_BUSY, /* StorPortBusy(Value), and StorPortReady */
+    RAM_ADAPTER_READY,
+    RAM_ADAPTER_PAUSE, /* StorPortPause(Value seconds) */
+    RAM_ADAPTER_RESUME,
+    RAM_LINK /* the notification LinkUp with a Value, without LinkDown */
 } RAM_COMMAND_CODE;
 
 typedef struct {

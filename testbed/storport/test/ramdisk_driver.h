@@ -43,6 +43,7 @@ VOID RamInitialize(RAM *Ram);
 VOID RamCount(RAM *Ram, unsigned *Counter);
 VOID RamExecute(RAM *Ram, PVOID Srb);
 VOID RamRelease(RAM *Ram, UCHAR Status);
+VOID RamReleaseOne(RAM *Ram);
 VOID RamComplete(RAM *Ram, PVOID Srb, UCHAR Status, UCHAR ScsiStatus, ULONG Length);
 
 /* ramdisk_service.c */

@@ -72,12 +72,52 @@ static VOID SetCounter(RAM *Ram, ULONG *Counter, ULONG Value)
     KeReleaseSpinLock(&Ram->Lock, Irql);
 }
 
+/* What the port driver is asked to do with queues; FALSE: the command is another. */
+static BOOLEAN Throttle(RAM *Ram, const RAM_COMMAND *Command)
+{
+    const UCHAR Target = (UCHAR)Command->Target;
+
+    switch (Command->Command) {
+    case RAM_PAUSE:
+        Ram->State.Result = StorPortPauseDevice(Ram, 0, Target, 0, Command->Value);
+        return TRUE;
+    case RAM_RESUME:
+        Ram->State.Result = StorPortResumeDevice(Ram, 0, Target, 0);
+        return TRUE;
+    case RAM_UNIT_BUSY:
+        Ram->State.Result = StorPortDeviceBusy(Ram, 0, Target, 0, Command->Value);
+        return TRUE;
+    case RAM_UNIT_READY:
+        Ram->State.Result = StorPortDeviceReady(Ram, 0, Target, 0);
+        return TRUE;
+    case RAM_ADAPTER_BUSY:
+        Ram->State.Result = StorPortBusy(Ram, Command->Value);
+        return TRUE;
+    case RAM_ADAPTER_READY:
+        Ram->State.Result = StorPortReady(Ram);
+        return TRUE;
+    case RAM_ADAPTER_PAUSE:
+        Ram->State.Result = StorPortPause(Ram, Command->Value);
+        return TRUE;
+    case RAM_ADAPTER_RESUME:
+        Ram->State.Result = StorPortResume(Ram);
+        return TRUE;
+    case RAM_LINK:
+        StorPortNotification(Command->Value != 0 ? LinkUp : LinkDown, Ram);
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
 static NTSTATUS Run(RAM *Ram, const RAM_COMMAND *Command)
 {
     const UCHAR Target = (UCHAR)Command->Target;
 
     if (Target >= RAM_TARGETS)
         return STATUS_INVALID_PARAMETER;
+    if (Throttle(Ram, Command))
+        return STATUS_SUCCESS;
     switch (Command->Command) {
     case RAM_QUERY:
         return STATUS_SUCCESS;
@@ -104,14 +144,11 @@ static NTSTATUS Run(RAM *Ram, const RAM_COMMAND *Command)
         SetCounter(Ram, &Ram->Hold, 0);
         RamRelease(Ram, 0);
         return STATUS_SUCCESS;
+    case RAM_RELEASE_ONE:
+        RamReleaseOne(Ram);
+        return STATUS_SUCCESS;
     case RAM_DEPTH:
         Ram->State.Result = StorPortSetDeviceQueueDepth(Ram, 0, Target, 0, Command->Value);
-        return STATUS_SUCCESS;
-    case RAM_PAUSE:
-        Ram->State.Result = StorPortPauseDevice(Ram, 0, Target, 0, Command->Value);
-        return STATUS_SUCCESS;
-    case RAM_RESUME:
-        Ram->State.Result = StorPortResumeDevice(Ram, 0, Target, 0);
         return STATUS_SUCCESS;
     case RAM_DEFER:
         Ram->Defer = TRUE;
