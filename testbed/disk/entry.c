@@ -87,6 +87,23 @@ NTSTATUS DiskEnter(DISK *Disk, PVOID Tag)
     return NT_SUCCESS(Status) ? STATUS_SUCCESS : STATUS_DEVICE_DOES_NOT_EXIST;
 }
 
+/*
+ * A file whose CREATE was accepted is marked by its FsContext; only its CLOSE counts. Wine (8.0) gives the program its
+ * handle whatever CREATE's status is, so that a CLOSE comes for refused files too. On Windows it doesn't
+ * [IRP_MJ_CREATE: a failed open has no file object].
+ */
+static VOID FileAccept(DISK *Disk, PFILE_OBJECT File)
+{
+    if (File != NULL) {
+        File->FsContext = Disk;
+    }
+}
+
+static BOOLEAN FileAccepted(const DISK *Disk, const FILE_OBJECT *File)
+{
+    return File == NULL || File->FsContext == Disk;
+}
+
 static NTSTATUS NTAPI DispatchCreate(PDEVICE_OBJECT Device, PIRP Irp)
 {
     DISK *Disk = Device->DeviceExtension;
@@ -97,6 +114,7 @@ static NTSTATUS NTAPI DispatchCreate(PDEVICE_OBJECT Device, PIRP Irp)
     KeAcquireSpinLock(&Disk->Lock, &Irql);
     Status = Disk->State == DISK_REMOVE_PENDING ? STATUS_DELETE_PENDING : StateRefusal(Disk->State);
     if (NT_SUCCESS(Status)) {
+        FileAccept(Disk, File);
         Disk->OpenCount++;
         if (File != NULL && File->DeviceObject == Device) {
             Disk->OwnOpenCount++;
@@ -113,6 +131,9 @@ static NTSTATUS NTAPI DispatchClose(PDEVICE_OBJECT Device, PIRP Irp)
     BOOLEAN Last = FALSE;
     KIRQL Irql;
 
+    if (!FileAccepted(Disk, File)) {
+        return IrpComplete(Irp, STATUS_SUCCESS, 0);
+    }
     KeAcquireSpinLock(&Disk->Lock, &Irql);
     Disk->OpenCount--;
     if (File != NULL && File->DeviceObject == Device) {

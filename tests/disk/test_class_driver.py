@@ -22,6 +22,9 @@ SECONDS = 60  # for PnP to do what was asked for; a loaded machine takes its tim
 CRC, SECTOR_NOT_FOUND, WRITE_PROTECT, DEV_NOT_EXIST, DISK_FULL = 23, 27, 19, 55, 112
 INVALID_PARAMETER, BUSY, NO_SUCH_DEVICE, IO_DEVICE, INVALID_FUNCTION = 87, 170, 433, 1117, 1
 
+# NTSTATUS
+OBJECT_NAME_NOT_FOUND = "0xc0000034"
+
 # SCSI
 READ_10, WRITE_10, READ_16, WRITE_16, READ_CAPACITY_16, SYNCHRONIZE = 0x28, 0x2A, 0x88, 0x8A, 0x9E, 0x35
 UNMAP, MODE_SENSE = 0x42, 0x1A
@@ -410,6 +413,29 @@ class ClassDriver(unittest.TestCase):
         self.disk("random", "--count", 50)
         self.assertEqual(holder.wait(), 0)
         self.disk("random", "--count", 50)
+
+    def test_a_refused_open_does_not_count(self):
+        """Wine gives a handle for a refused open, too, and closes it: the device object stays as long as the handles
+        that count, and no longer."""
+        self.plug()
+        path = run("ramctl", "target", "PhysicalDrive%d" % self.number)[0].strip()
+        holder = self.hold(10 * SECONDS)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        run("ramctl", "unplug")
+        run("disktool", "wait-gone", self.number, SECONDS)
+        for _ in range(2):
+            run("ramctl", "open", path)  # refused: the disk is gone
+        time.sleep(1.1)  # unused for a second, a device object is deleted when the next disk arrives
+        self.plug()
+        self.assertNotIn(OBJECT_NAME_NOT_FOUND, run("ramctl", "open", path)[0])
+        holder.kill()
+        end = time.monotonic() + SECONDS
+        while OBJECT_NAME_NOT_FOUND not in run("ramctl", "open", path)[0]:
+            self.assertLess(time.monotonic(), end, path + " is never deleted")
+            run("ramctl", "unplug")
+            time.sleep(1.1)
+            self.plug()
 
     def test_unplug_with_requests_in_flight(self):
         self.plug(16384, 512, 64 << 10, 513)

@@ -6,6 +6,8 @@
  *   ramctl unplug | hold | release | query-remove
  *   ramctl script OPCODE COUNT SRBSTATUS [SCSISTATUS [KEY ASC ASCQ]] | script OPCODE COUNT short BYTES
  *   ramctl resize BLOCKS
+ *   ramctl target NAME             what the DOS device NAME stands for, as an NT path
+ *   ramctl open PATH               opens and closes the NT path, prints the open's NTSTATUS
  *   ramctl log                     one line per command: CDB, data bytes, SRB flags, offset in the MDL
  * Exit status 0 when done, else the Win32 error on stderr and 1.
  */
@@ -16,6 +18,7 @@
 #include <windows.h>
 #include <newdev.h>
 #include <setupapi.h>
+#include <winternl.h>
 
 #include "ramport.h"
 
@@ -137,6 +140,41 @@ static int PrintLog(void)
     return 0;
 }
 
+static int Target(const char *Name)
+{
+    char Path[1024];
+
+    if (QueryDosDeviceA(Name, Path, sizeof(Path)) == 0) {
+        return Fail("cannot look it up");
+    }
+    printf("%s\n", Path);
+    return 0;
+}
+
+static int Open(const char *Path)
+{
+    OBJECT_ATTRIBUTES Attributes;
+    IO_STATUS_BLOCK Result;
+    UNICODE_STRING Name;
+    ANSI_STRING Text;
+    NTSTATUS Status;
+    HANDLE File;
+
+    RtlInitAnsiString(&Text, Path);
+    Status = RtlAnsiStringToUnicodeString(&Name, &Text, TRUE);
+    if (Status == 0) {
+        InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+        Status = NtOpenFile(&File, GENERIC_READ | SYNCHRONIZE, &Attributes, &Result, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                            FILE_SYNCHRONOUS_IO_NONALERT);
+        RtlFreeUnicodeString(&Name);
+    }
+    if (Status == 0) {
+        NtClose(File);
+    }
+    printf("0x%08lx\n", (unsigned long)Status);
+    return 0;
+}
+
 int main(int Count, char **Word)
 {
     static const struct {
@@ -157,6 +195,12 @@ int main(int Count, char **Word)
     }
     if (strcmp(Command, "install") == 0 && Count == 3) {
         return Install(Word[2]);
+    }
+    if (strcmp(Command, "target") == 0 && Count == 3) {
+        return Target(Word[2]);
+    }
+    if (strcmp(Command, "open") == 0 && Count == 3) {
+        return Open(Word[2]);
     }
     if (strcmp(Command, "plug") == 0) {
         return Plug(Count, Word);
