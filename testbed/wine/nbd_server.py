@@ -474,7 +474,9 @@ class Connection(threading.Thread):
                 self.server.counts["replies"] += 1
                 if reply[3]:
                     self.log("closes after half a reply")
-                    raise Closed
+                    # What the client has sent is still read: unread data would turn the close into a reset.
+                    self.peer.shutdown(socket.SHUT_WR)
+                    return
         except (Closed, OSError):
             self.drop()
 

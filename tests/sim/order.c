@@ -76,7 +76,8 @@ static void TestLateWrite(void)
 static void TestLongVerify(void)
 {
     static const char *const Plugin[] = {
-        "--filter=blocksize-policy", "--filter=delay", "memory", "16M", "rdelay=10ms", "blocksize-maximum=4K", NULL};
+        "--filter=blocksize-policy", "--filter=delay",       "memory", "16M", "rdelay=10ms",
+        "blocksize-preferred=4K",    "blocksize-maximum=4K", NULL};
     UCHAR Cdb[16], Data[BLOCK];
     DISK_IO Verify;
     SERVER Server;

@@ -132,8 +132,9 @@ def copy(peer, path):
 def facts(peer):
     """nbdinfo's words about the export."""
     export = json.loads(run("nbdinfo", "--no-content", "--json", uri(peer)))["exports"][0]
-    # Before an export is used, nbd-server 3.24 says that its size is 0.
-    export["export-size"] = int(run("nbdinfo", "--size", uri(peer)))
+    # Before an export is used, nbd-server says that its size is 0; nbdinfo 1.22 never uses it.
+    image = json.loads(run("qemu-img", "info", "-f", "raw", "--output=json", uri(peer)))
+    export["export-size"] = image["virtual-size"]
     return export
 
 
