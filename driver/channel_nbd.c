@@ -119,7 +119,9 @@ void ConnectionFail(CONNECTION *Connection, UINT32 Win32Error, const char *Words
 _IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionFailNbd(CONNECTION *Connection)
 {
-    if (Connection->State != CONNECTION_CLOSING && !Connection->Farewell) {
+    /* After NbdAbort the engine awaits nothing more: a peer that closes then is no failure, and there is no text. */
+    BOOLEAN Failed = Connection->Client.Failure != NBD_FAILURE_NONE;
+    if (Failed && Connection->State != CONNECTION_CLOSING && !Connection->Farewell) {
         ConnectionNote(Connection, StatusOfNbdFailure(Connection->Client.Failure), Connection->Client.ServerError,
                        NbdFailureText(&Connection->Client));
     }
