@@ -13,9 +13,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ROUNDS_USUAL 150u
 #define DEPTH 32u
+#define BLOCK_BYTES 512u
+#define PAUSE_US 1000u
 #define LENGTH_BYTES (16u * 1024)
 #define DISK_BYTES (1024u * 1024)
 #define HANDSHAKE_BYTES_MAX 160u
@@ -61,15 +64,41 @@ static void RoundUnused(BED *Bed, uint64_t *Random)
     ScriptStop(&Script);
 }
 
+/*
+ * Windows may see a disk of an earlier round, which is gone already, only now: that one answers nothing. The disk of
+ * this round does, because its server dies of a request at the earliest.
+ */
+static void OpenLiving(BED *Bed, DISK *Disk)
+{
+    UCHAR Capacity[8], Cdb[10] = {0x25};
+    for (int Try = 0;; Try++, usleep(PAUSE_US)) {
+        CHECK(Try < 60000 && NativeChildWait(Bed->Adapter, 1, 60000));
+        *Disk = (DISK){.Child = NativeChild(Bed->Adapter, 0), .BlockSize = BLOCK_BYTES, .TimeoutSeconds = 30};
+        if (Disk->Child == NULL) {
+            continue;
+        }
+        Disk->File = NativeOpenDevice(Disk->Child);
+        if (DiskCommand(Disk, Cdb, sizeof(Cdb), SRB_FLAGS_DATA_IN, Capacity, sizeof(Capacity), NULL) ==
+            SRB_STATUS_SUCCESS) {
+            return;
+        }
+        DiskClose(Disk);
+    }
+}
+
 /* Dies with requests in flight. */
 static void RoundInFlight(BED *Bed, uint64_t *Random)
 {
+    static WNBD_CREATE_RESULT Result;
     static FLIGHT Flight;
+    WNBD_PROPERTIES Properties;
     LIFE Life = {.Answers = Below(Random, DEPTH)};
     SCRIPT Script = {.Play = Play, .Context = &Life};
     DISK Disk;
     ScriptStart(&Script);
-    BedMapDisk(Bed, &Disk, Script.Port);
+    BedProperties(&Properties, "disk", Script.Port);
+    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+    OpenLiving(Bed, &Disk);
     FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
     if (Below(Random, 3) == 0) {
         BedUnmap(Bed, "disk");
