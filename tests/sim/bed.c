@@ -15,9 +15,14 @@ void BedFail(const char *File, int Line, const char *Condition)
 
 void BedStart(BED *Bed, const NATIVE_OPTIONS *Options)
 {
-    NTSTATUS Status;
     NativeStart(Options);
     NativeRegistrySetDword(NATIVE_SERVICES "wnbd\\Parameters", "BusType", 0xE);
+    BedLoad(Bed);
+}
+
+void BedLoad(BED *Bed)
+{
+    NTSTATUS Status;
     Bed->Driver = NativeDriverLoad("wnbd", DriverEntry, &Status);
     CHECK(Bed->Driver != NULL);
     Bed->Adapter = NativeDeviceAdd(Bed->Driver, WNBD_HARDWAREID, &Status);

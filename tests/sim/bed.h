@@ -27,6 +27,8 @@ typedef struct {
 
 /* Starts the test bed, loads the driver, starts the adapter, opens it. */
 void BedStart(BED *Bed, const NATIVE_OPTIONS *Options);
+/* The same in a test bed that has been started: a test may set the registry before. */
+void BedLoad(BED *Bed);
 /* The way back, with all checks for what was left behind. */
 void BedStop(BED *Bed);
 
