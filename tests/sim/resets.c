@@ -100,6 +100,14 @@ static void WaitHeld(void)
     pthread_mutex_unlock(&Gate.Lock);
 }
 
+static unsigned BusResets(void)
+{
+    pthread_mutex_lock(&Gate.Lock);
+    unsigned Count = Gate.BusResets;
+    pthread_mutex_unlock(&Gate.Lock);
+    return Count;
+}
+
 static NTSTATUS ResetBus(BED *Bed)
 {
     PORT_BUS_RESET_REQUEST Request = {.PathId = 0};
@@ -144,18 +152,18 @@ static void TestCompleting(const char *Words, PORT_MOMENT Until, PORT_OPTIONS Op
     DISK Disk;
     DISK_IO Io;
     printf("a request is being completed: %s\n", Words);
+    Options.Hook = Hook;
+    PortOptions = Options;
     ServerStart(&Server, Plugin);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 40});
     BedMapDisk(&Bed, &Disk, Server.Port);
     Arm(Until);
-    Options.Hook = Hook;
-    PortOptions = Options;
     Disk.TimeoutSeconds = Until == PORT_AT_RESET_BUS ? 60 : 1;
     ReadBegin(&Disk, &Io, 0, Data);
     WaitHeld();
     CHECK(Until != PORT_AT_RESET_BUS || ResetBus(&Bed) == STATUS_SUCCESS);
     CHECK(DiskWait(&Io, NULL) == SRB_STATUS_SUCCESS);
-    CHECK(Gate.BusResets == (Until == PORT_AT_RESET_BUS));
+    CHECK(BusResets() == (Until == PORT_AT_RESET_BUS));
     BedUnmapDisk(&Bed, &Disk);
     BedStop(&Bed);
     ServerStop(&Server);
@@ -180,6 +188,7 @@ static void TestWithdrawing(const char *Words, PORT_MOMENT Until)
     pthread_t Thread;
     UCHAR Expected = Until == PORT_AT_RESET_BUS ? SRB_STATUS_BUS_RESET : SRB_STATUS_SUCCESS;
     printf("a disk is being withdrawn: %s\n", Words);
+    PortOptions = (PORT_OPTIONS){.Hook = Hook};
     ServerStart(&Servers[0], Plugin);
     ServerStart(&Servers[1], Plugin);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 41});
@@ -188,7 +197,6 @@ static void TestWithdrawing(const char *Words, PORT_MOMENT Until)
     ServerPause(&Servers[0]);
     ServerPause(&Servers[1]);
     Arm(Until);
-    PortOptions = (PORT_OPTIONS){.Hook = Hook};
     Gone.TimeoutSeconds = Until == PORT_AT_RESET_BUS ? 60 : 2;
     for (uint32_t Index = 0; Index < DEPTH; Index++) {
         ReadBegin(&Gone, &Ios[0][Index], Index, Data[0][Index]);
@@ -205,7 +213,7 @@ static void TestWithdrawing(const char *Words, PORT_MOMENT Until)
     for (uint32_t Index = 0; Index < DEPTH; Index++) {
         CHECK(DiskWait(&Ios[1][Index], NULL) == Expected);
     }
-    CHECK(Gate.BusResets == (Until == PORT_AT_RESET_BUS));
+    CHECK(BusResets() == (Until == PORT_AT_RESET_BUS));
     CHECK(NativeChildWait(Bed.Adapter, 1, 20000));
     DiskClose(&Gone);
     CHECK(BedUnmap(&Bed, "other") == STATUS_SUCCESS);
@@ -231,7 +239,7 @@ static void TestGone(void)
     CHECK(ClassReset(&Disk, SRB_FUNCTION_RESET_LOGICAL_UNIT) == SRB_STATUS_SUCCESS);
     CHECK(ClassReset(&Disk, SRB_FUNCTION_RESET_DEVICE) == SRB_STATUS_SUCCESS);
     CHECK(ClassReset(&Disk, SRB_FUNCTION_RESET_BUS) == SRB_STATUS_SUCCESS);
-    PortOptions.MissBusChanges = 1;
+    InterlockedExchange(&PortOptions.MissBusChanges, 1);
     CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
     CHECK(ClassReset(&Disk, SRB_FUNCTION_RESET_LOGICAL_UNIT) == SRB_STATUS_SUCCESS);
     CHECK(ClassReset(&Disk, SRB_FUNCTION_RESET_DEVICE) == SRB_STATUS_SUCCESS);

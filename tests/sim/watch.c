@@ -48,8 +48,9 @@ static void *Unmap(void *Context)
     return NULL;
 }
 
-static void Start(SERVER *Server, BED *Bed, DISK *Disk)
+static void Start(SERVER *Server, BED *Bed, DISK *Disk, PORT_OPTIONS Options)
 {
+    PortOptions = Options;
     ServerStart(Server, Plugin);
     BedStart(Bed, &(NATIVE_OPTIONS){.Seed = 50});
     BedMapDisk(Bed, Disk, Server->Port);
@@ -70,8 +71,8 @@ static void TestSleep(const char *Words, bool Find, ULONG AsleepUs)
     BED Bed;
     DISK Disk;
     printf("asleep, then %s\n", Words);
-    Start(&Server, &Bed, &Disk);
-    PortOptions = (PORT_OPTIONS){.MissBusChanges = ALL, .FindToRestart = Find};
+    Start(&Server, &Bed, &Disk, (PORT_OPTIONS){.FindToRestart = Find});
+    InterlockedExchange(&PortOptions.MissBusChanges, ALL);
     CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
     CHECK(NativeDevicePower(Bed.Adapter, false) == STATUS_SUCCESS);
     usleep(AsleepUs);
@@ -87,9 +88,10 @@ static void TestOvertaken(void)
     DISK Disk;
     pthread_t Thread;
     printf("asleep while a processor requests a timer call\n");
-    Start(&Server, &Bed, &Disk);
+    Start(&Server, &Bed, &Disk, (PORT_OPTIONS){.Hook = Hook});
+    pthread_mutex_lock(&Gate.Lock);
     Gate.Armed = true;
-    PortOptions = (PORT_OPTIONS){.Hook = Hook};
+    pthread_mutex_unlock(&Gate.Lock);
     CHECK(pthread_create(&Thread, NULL, Unmap, &Bed) == 0);
     pthread_mutex_lock(&Gate.Lock);
     while (!Gate.Held) {
@@ -114,8 +116,8 @@ static void TestRemoval(BOOLEAN StopBeforeServiceIrps)
     BED Bed;
     DISK Disk;
     printf("removed, %s\n", StopBeforeServiceIrps ? "stopped first" : "stopped last");
-    Start(&Server, &Bed, &Disk);
-    PortOptions = (PORT_OPTIONS){.MissBusChanges = ALL, .StopBeforeServiceIrps = StopBeforeServiceIrps};
+    Start(&Server, &Bed, &Disk, (PORT_OPTIONS){.StopBeforeServiceIrps = StopBeforeServiceIrps});
+    InterlockedExchange(&PortOptions.MissBusChanges, ALL);
     CHECK(BedUnmap(&Bed, "disk") == STATUS_SUCCESS);
     NativeDeviceSurpriseRemove(Bed.Adapter);
     DiskClose(&Disk);
