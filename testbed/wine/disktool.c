@@ -234,6 +234,17 @@ void *AllocatePages(size_t Bytes)
     return Memory;
 }
 
+HANDLE MakeEvent(void)
+{
+    HANDLE Event = CreateEventA(NULL, TRUE, FALSE, NULL);
+
+    if (Event == NULL) {
+        ComplainError(GetLastError(), "cannot make an event");
+        exit(1);
+    }
+    return Event;
+}
+
 static HANDLE DiskOpenHandle(unsigned Number, DWORD Access)
 {
     char Name[32];
@@ -254,7 +265,7 @@ static DWORD Await(HANDLE Handle, BOOL Started, OVERLAPPED *Overlapped, DWORD *B
 DWORD DiskControl(const DISK *Disk, DWORD Code, void *Input, DWORD InputBytes, void *Output, DWORD OutputBytes,
                   DWORD *Returned)
 {
-    OVERLAPPED Overlapped = {.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL)};
+    OVERLAPPED Overlapped = {.hEvent = MakeEvent()};
     DWORD Bytes = 0;
     DWORD Error = Await(Disk->Handle,
                         DeviceIoControl(Disk->Handle, Code, Input, InputBytes, Output, OutputBytes, NULL, &Overlapped),
@@ -269,7 +280,7 @@ DWORD DiskControl(const DISK *Disk, DWORD Code, void *Input, DWORD InputBytes, v
 
 DWORD DiskTransfer(const DISK *Disk, bool Write, uint64_t Offset, void *Data, uint32_t LengthBytes)
 {
-    OVERLAPPED Overlapped = {.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL)};
+    OVERLAPPED Overlapped = {.hEvent = MakeEvent()};
     DWORD Bytes = 0;
     DWORD Error;
     BOOL Started;
@@ -397,7 +408,7 @@ static int RunOnDisk(int Count, char **Word)
     return Done ? 0 : 1;
 }
 
-int main(int Count, char **Word)
+static int Run(int Count, char **Word)
 {
     WORDS Words = {.Count = Count - 2, .Word = Word + 2};
 
@@ -428,4 +439,16 @@ int main(int Count, char **Word)
         return CommandWait(strcmp(Word[1], "wait-gone") == 0, &Words) ? 0 : 1;
     }
     return RunOnDisk(Count - 1, Word + 1);
+}
+
+int main(int Count, char **Word)
+{
+    int Status = Run(Count, Word);
+
+    /* Else what the program found out is lost without anybody's noticing. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        Complain("cannot write the output: %s", strerror(errno));
+        return 1;
+    }
+    return Status;
 }

@@ -51,6 +51,9 @@ DWORD DiskControl(const DISK *Disk, DWORD Code, void *Input, DWORD InputBytes, v
 /* Page-aligned and zeroed; never returns NULL (the program ends). */
 void *AllocatePages(size_t Bytes);
 
+/* For overlapped I/O; never returns NULL (the program ends). */
+HANDLE MakeEvent(void);
+
 /* A command's words after the disk's number and its own name; options are taken out. */
 typedef struct {
     int Count;

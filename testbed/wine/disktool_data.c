@@ -188,7 +188,11 @@ bool CommandHold(DISK *Disk, const WORDS *Words)
 {
     uint64_t Seconds;
 
-    if (!ParseNumber("SECONDS", Words->Word[0], &Seconds) || Seconds > 86400) {
+    if (!ParseNumber("SECONDS", Words->Word[0], &Seconds)) {
+        return false;
+    }
+    if (Seconds > 86400) {
+        Complain("SECONDS: a day at most, not %llu", (unsigned long long)Seconds);
         return false;
     }
     printf("holding PhysicalDrive%u\n", Disk->Number);

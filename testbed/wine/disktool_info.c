@@ -297,7 +297,11 @@ static bool ScsiData(const WORDS *Words, SCSI_PASS_THROUGH_DIRECT *Request)
         Complain("usage: disktool N scsi CDBHEX [in LENGTH | out FILE]");
         return false;
     }
-    if (!ParseNumber("LENGTH", Words->Word[2], &Bytes) || Bytes > 0x40000000) {
+    if (!ParseNumber("LENGTH", Words->Word[2], &Bytes)) {
+        return false;
+    }
+    if (Bytes > 0x40000000) {
+        Complain("LENGTH: 1G at most, not %llu", (unsigned long long)Bytes);
         return false;
     }
     Request->DataBuffer = AllocatePages(Bytes != 0 ? (size_t)Bytes : 1);

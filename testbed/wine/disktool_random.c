@@ -371,7 +371,7 @@ bool CommandRandom(DISK *Disk, const WORDS *Words)
     Run->Unknown = AllocatePages(Run->LengthBytes / Disk->BlockBytes * sizeof(*Run->Unknown));
     for (Index = 0; Index < Run->Depth; Index++) {
         Run->Operations[Index].Buffer = AllocatePages(Run->MaxBlocks * Disk->BlockBytes);
-        Run->Operations[Index].Overlapped.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL);
+        Run->Operations[Index].Overlapped.hEvent = MakeEvent();
     }
     if (!Sweep(Run, false)) {
         return false;

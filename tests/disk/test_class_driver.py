@@ -224,6 +224,11 @@ class ClassDriver(unittest.TestCase):
         self.refused(INVALID_PARAMETER, "read", "0x8000000000000000", 512, "out")
         self.disk("read", "8M", 0, "out")
 
+    def test_numbers_that_are_too_large_are_named(self):
+        self.plug()
+        self.assertIn("SECONDS", self.disk("hold", "90000", status=1)[1])
+        self.assertIn("LENGTH", self.disk("scsi", "12 00 00 00 24 00", "in", "2G", status=1)[1])
+
     def test_write_protected(self):
         self.plug(16384, 512, 2 << 20, 513, "ro")
         self.assertEqual(self.info()["writable"], "no")
@@ -479,6 +484,13 @@ class Tool(unittest.TestCase):
         text = run("disktool", "help")[0]
         for command in ("info", "read", "write", "zero", "flush", "sha256", "random", "scsi", "hold", "wait-gone"):
             self.assertIn(command, text)
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run(["disktool", "help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                                  timeout=2 * SECONDS)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write the output", done.stderr)
 
     def test_no_such_disk(self):
         self.assertIn("cannot open PhysicalDrive77: error 2:", run("disktool", "77", "info", status=1)[1])
