@@ -80,6 +80,69 @@ class Rules(unittest.TestCase):
                    "own header")
         self.check(f"/* {LICENCE} */\nint One(void);\n", "pragma once", "one.h")
 
+    def test_file_names(self):
+        self.check(CLEAN, "snake_case", "One.c")
+        self.check(CLEAN, "snake_case", "one-two.c")
+
+    def test_function_names(self):
+        def header(name, path):
+            return self.findings(f"/* {LICENCE} */\n#pragma once\nint {name}(void);\n", path)
+
+        for name in ("one", "one_two", "One_Two", "OneTwo_"):
+            self.check(CLEAN.replace("int One", f"static int {name}"), "PascalCase")
+        self.assertEqual(self.findings(CLEAN.replace("int One(void)", "int main(void)")), [])
+        for name, path in (("TextAppend", "core/base/text.h"), ("Be16Get", "core/base/byte_order.h"),
+                           ("NbdReceive", "core/nbd/engine.h"), ("HelpPrint", "wnbd-client/help.h"),
+                           ("WnbdShow", "include/wnbd.h"), ("StringSize", "libwnbd/internal.h"),
+                           ("printf", "testbed/native/include/nt/rtl.h"), ("DiskRead", "testbed/disk/disk.h")):
+            self.assertEqual(header(name, path), [], (name, path))
+        for name, path in (("Append", "core/base/text.h"), ("TextGet", "core/base/byte_order.h"),
+                           ("Receive", "core/nbd/engine.h"), ("PrintHelp", "wnbd-client/help.h"),
+                           ("Show", "include/wnbd.h")):
+            self.assertTrue(any("its module's noun" in what for what in header(name, path)), (name, path))
+        self.assertTrue(any("only what the library exports" in what for what in self.findings(
+            f"/* {LICENCE} */\nint WnbdShow(void)\n{{\n}}\n", "core/base/text.c")))
+
+    def irql(self, text, path="driver/disk.c"):
+        return self.findings(f"/* {LICENCE} */\n{text}", path)
+
+    def check_irql(self, text, complaint, path="driver/disk.c"):
+        found = self.irql(text, path)
+        self.assertTrue(any(complaint in what for what in found), f"{complaint!r} not among {found}")
+
+    def test_irql(self):
+        limit, exact = "_IRQL_requires_max_(DISPATCH_LEVEL)\n", "_IRQL_requires_(DISPATCH_LEVEL)\n"
+        function = "static void DiskOne(DISK *Disk,\n                    ULONG More)\n{\n}\n"
+        missing = "at which IRQL"
+        for line in (limit, exact, "_IRQL_requires_max_(PASSIVE_LEVEL)\n"):
+            self.assertEqual(self.irql(line + function), [])
+        self.assertEqual(self.irql(function, "core/base/disk.c"), [])
+        self.check_irql(function, missing)
+        self.check_irql("_Check_return_\n" + function, missing)
+        self.check_irql(limit + "/* Why. */\n" + function, missing)
+        pragma = "#pragma once\n"
+        self.check_irql(pragma + "void DiskOne(DISK *Disk);\n", missing, "driver/disk.h")
+        self.check_irql(pragma + "static inline DISK *DiskOne(void)\n{\n}\n", missing, "driver/disk.h")
+        self.check_irql(pragma + "typedef NTSTATUS DISK_DONE(DISK *Disk);\n", missing, "driver/disk.h")
+        self.assertEqual(self.irql(f"{pragma}typedef {limit}NTSTATUS DISK_DONE(DISK *Disk);\n", "driver/disk.h"), [])
+        member = "    void (*Done)(DISK *Disk);\n} DISK_TYPE;\n"
+        self.check_irql(pragma + "typedef struct {\n" + member, missing, "driver/disk.h")
+        self.assertEqual(self.irql(pragma + "typedef struct {\n    " + limit + member, "driver/disk.h"), [])
+
+    def test_irql_agrees(self):
+        release = "void DiskRelease(DISK *Disk)\n{\n}\n"
+        self.assertEqual(self.irql("_IRQL_requires_max_(DISPATCH_LEVEL)\n" + release), [])
+        self.check_irql("_IRQL_requires_max_(PASSIVE_LEVEL)\n" + release, "and its header")
+
+    def test_irql_of_callbacks(self):
+        uses = "_Use_decl_annotations_\n"
+        start = uses + "BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)\n{\n}\n"
+        self.assertEqual(self.irql(start), [])
+        tick = "static VOID DiskTick(PVOID Extension)\n{\n}\n"
+        self.assertEqual(self.irql(f"static HW_TIMER DiskTick;\n{uses}{tick}"), [])
+        self.check_irql(uses + tick, "from no function type")
+        self.check_irql(f"static DISK_TICK DiskTick;\n{uses}{tick}", "from no function type")
+
     def test_layers(self):
         def including(name, path):
             return self.findings(f"/* {LICENCE} */\n#include {name}\n", path)
