@@ -127,8 +127,8 @@ static void ConnectionDescribe(CONNECTION *Connection, SCSI_DISK *Scsi)
 {
     const NBD_EXPORT *Export = &Connection->Client.Export;
     WNBD_PROPERTIES *Properties = &Connection->Disk->Properties;
-    BOOLEAN Flush = (Export->Flags & NBD_FLAG_SEND_FLUSH) != 0;
-    BOOLEAN Fua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
+    bool Flush = (Export->Flags & NBD_FLAG_SEND_FLUSH) != 0;
+    bool Fua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
     Scsi->BlockSize = Export->BlockSize;
     Scsi->BlockCount = Export->Size / Export->BlockSize;
     Scsi->PhysicalBlockSize = Export->PreferredBlock > Export->BlockSize ? Export->PreferredBlock : Export->BlockSize;

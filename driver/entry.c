@@ -39,7 +39,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Data.FeatureSupport = STOR_FEATURE_VIRTUAL_MINIPORT | STOR_FEATURE_FULL_PNP_DEVICE_CAPABILITIES;
     Data.SrbTypeFlags = SRB_TYPE_FLAG_SCSI_REQUEST_BLOCK | SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK;
     Data.AddressTypeFlags = ADDRESS_TYPE_FLAG_BTL8;
-    Status = StorPortInitialize(DriverObject, RegistryPath, &Data, NULL);
+    /* It is declared as ULONG, and described as an NTSTATUS (WDK, StorPortInitialize). */
+    Status = (NTSTATUS)StorPortInitialize(DriverObject, RegistryPath, &Data, NULL);
     if (!NT_SUCCESS(Status)) {
         TraceError("registering with Storport failed with status 0x%08x", (ULONG)Status);
     }

@@ -333,8 +333,9 @@ _IRQL_requires_max_(PASSIVE_LEVEL)
 static NTSTATUS CommandList(COMMAND *Command)
 {
     PWNBD_CONNECTION_LIST List = Command->Buffer;
-    ULONG Room =
-        (Command->OutputBytes - FIELD_OFFSET(WNBD_CONNECTION_LIST, Connections)) / sizeof(WNBD_CONNECTION_INFO);
+    const ULONG HeaderBytes = FIELD_OFFSET(WNBD_CONNECTION_LIST, Connections);
+    const ULONG ElementBytes = sizeof(WNBD_CONNECTION_INFO);
+    ULONG Room = (Command->OutputBytes - HeaderBytes) / ElementBytes;
     ULONG Count = 0;
     ULONG Written = 0;
     DISK *Disk;
@@ -347,9 +348,9 @@ static NTSTATUS CommandList(COMMAND *Command)
         Count++;
         DiskRelease(Disk);
     }
-    List->ElementSize = sizeof(WNBD_CONNECTION_INFO);
+    List->ElementSize = ElementBytes;
     List->Count = Count;
-    Command->Information = FIELD_OFFSET(WNBD_CONNECTION_LIST, Connections) + Written * sizeof(WNBD_CONNECTION_INFO);
+    Command->Information = HeaderBytes + (ULONG_PTR)Written * ElementBytes;
     return STATUS_SUCCESS;
 }
 

@@ -127,14 +127,14 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD
     if (Overlapped) {
         return ControlSend(Adapter, &Command, sizeof(Command), ConnectionList, *BufferSize, 0, NULL, Overlapped);
     }
+    const DWORD HeaderBytes = offsetof(WNBD_CONNECTION_LIST, Connections);
     /* The count comes with any answer: a buffer too small for one disk is replaced by one of ours. */
     WNBD_CONNECTION_LIST Own = {0};
     bool TooSmall = *BufferSize < sizeof(Own);
     PWNBD_CONNECTION_LIST Target = TooSmall ? &Own : ConnectionList;
     DWORD TargetSize = TooSmall ? sizeof(Own) : *BufferSize;
     DWORD Answered = 0;
-    DWORD Error = ControlSend(Adapter, &Command, sizeof(Command), Target, TargetSize,
-                              offsetof(WNBD_CONNECTION_LIST, Connections), &Answered, NULL);
+    DWORD Error = ControlSend(Adapter, &Command, sizeof(Command), Target, TargetSize, HeaderBytes, &Answered, NULL);
     if (Error) {
         return Error;
     }
@@ -144,9 +144,9 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD
         return ERROR_INVALID_DATA;
     }
     UINT32 Total = Target->Count;
-    UINT32 Stored = (Answered - offsetof(WNBD_CONNECTION_LIST, Connections)) / Target->ElementSize;
+    UINT32 Stored = (Answered - HeaderBytes) / Target->ElementSize;
     Target->Count = Total < Stored ? Total : Stored;
-    if (TooSmall && *BufferSize >= offsetof(WNBD_CONNECTION_LIST, Connections)) {
+    if (TooSmall && *BufferSize >= HeaderBytes) {
         ConnectionList->ElementSize = Own.ElementSize;
         ConnectionList->Count = 0;
     }
