@@ -500,6 +500,7 @@ static void QueueFreeList(QUEUE *Queue, LIST_ENTRY *List)
 }
 
 /* All that is on From goes to the end of To. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static void QueueMoveList(LIST_ENTRY *From, LIST_ENTRY *To)
 {
     while (!IsListEmpty(From)) {
