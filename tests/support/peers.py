@@ -129,6 +129,13 @@ def copy(peer, path):
     return path.read_bytes()
 
 
+def keeps_writes(peer):
+    """Whether a third client, qemu's, reads what it has just written."""
+    done = subprocess.run(["qemu-io", "-f", "raw", "-c", f"write -P 3 0 {SIZE}", "-c", f"read -P 3 0 {SIZE}",
+                           uri(peer)], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode == 0 and "Pattern verification failed" not in done.stdout
+
+
 def facts(peer):
     """nbdinfo's words about the export."""
     export = json.loads(run("nbdinfo", "--no-content", "--json", uri(peer)))["exports"][0]

@@ -291,6 +291,8 @@ class Rows(bed.Case):
     def exercise(self, row):
         self.row = row
         self.begin()
+        if "copyonwrite" in row.options and not peers.keeps_writes(self.peer):
+            self.skipTest("this nbd-server loses writes with copyonwrite, qemu-io's as well: docs/interop.md, Versions")
         if not row.checks[0].startswith("refused"):
             self.begin_disk()
         for check in row.checks:
