@@ -205,9 +205,14 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath);
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
 {
+    NTSTATUS Status;
+
     UNREFERENCED_PARAMETER(RegistryPath);
     NameInitialize();
-    PacketInitialize();
+    Status = PacketInitialize();
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
     Driver->DriverExtension->AddDevice = DiskAddDevice;
     Driver->DriverUnload = DriverUnload;
     Driver->MajorFunction[IRP_MJ_CREATE] = DispatchCreate;

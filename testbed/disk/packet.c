@@ -3,18 +3,21 @@
  * Sends SCSI commands to the port driver: IRP_MJ_SCSI with the SRB in the stack location and the memory in the IRP's
  * MDL, as classpnp does (its TransferPkt), and sends them again where classpnp would. See packet.h.
  *
- * Lock: RetryLock protects the packets that wait for another try; one timer serves all disks, so that no packet and no
- * disk has to outlive a timer of its own.
+ * Lock: RetryLock protects the packets that wait for another try. One thread sends them again, for all disks, so that
+ * no packet and no disk has to outlive a timer of its own. A timer would do on Windows; Wine's KeSetTimer waits for a
+ * DPC of that timer that still runs, with a lock held that the DPC needs.
  */
 #include "packet.h"
 
 #define TIMEOUT_S 60u        /* Services\disk\TimeOutValue as Windows sets it */
-#define UNITS_PER_MS 10000ll /* of KeSetTimer: 100 ns */
+#define UNITS_PER_MS 10000ll /* of a wait: 100 ns */
+#define NEVER (~0ull)
 
 static KSPIN_LOCK RetryLock;
 static LIST_ENTRY RetryList;
-static KTIMER RetryTimer;
-static KDPC RetryDpc;
+static KEVENT RetryWake; /* a packet has come, or RetryStopping */
+static volatile BOOLEAN RetryStopping;
+static PVOID RetryThread;
 
 static VOID PacketSubmit(PACKET *Packet);
 
@@ -81,94 +84,97 @@ VOID PacketFree(PACKET *Packet)
     ExFreePoolWithTag(Packet, DISK_TAG);
 }
 
-/* Starts the timer for the packet that is due first. RetryLock is held. */
-static VOID RetryArm(ULONGLONG Now)
+static VOID RetryLater(PACKET *Packet, ULONG DelayMs)
 {
-    ULONGLONG First = (ULONGLONG)-1;
-    LARGE_INTEGER Due;
-    PLIST_ENTRY Entry;
+    KIRQL Irql;
 
+    KeAcquireSpinLock(&RetryLock, &Irql);
+    Packet->RetryTime = ClockMs() + DelayMs;
+    InsertTailList(&RetryList, &Packet->RetryLink);
+    KeReleaseSpinLock(&RetryLock, Irql);
+    KeSetEvent(&RetryWake, IO_NO_INCREMENT, FALSE);
+}
+
+/* The packet that is due first, taken from the list; NULL when none is due: the next is at *NextMs, perhaps NEVER. */
+static PACKET *RetryTakeDue(ULONGLONG NowMs, ULONGLONG *NextMs)
+{
+    PACKET *First = NULL;
+    PLIST_ENTRY Entry;
+    KIRQL Irql;
+
+    *NextMs = NEVER;
+    KeAcquireSpinLock(&RetryLock, &Irql);
     for (Entry = RetryList.Flink; Entry != &RetryList; Entry = Entry->Flink) {
         PACKET *Packet = CONTAINING_RECORD(Entry, PACKET, RetryLink);
 
-        if (Packet->RetryTime < First) {
-            First = Packet->RetryTime;
+        if (Packet->RetryTime < *NextMs) {
+            *NextMs = Packet->RetryTime;
+            First = Packet;
         }
     }
-    if (!IsListEmpty(&RetryList)) {
-        Due.QuadPart = First > Now ? -(LONGLONG)(First - Now) * UNITS_PER_MS : -1;
-        KeSetTimer(&RetryTimer, Due, &RetryDpc);
-    }
-}
-
-static VOID RetryLater(PACKET *Packet, ULONG DelayMs)
-{
-    ULONGLONG Now = ClockMs();
-    KIRQL Irql;
-
-    KeAcquireSpinLock(&RetryLock, &Irql);
-    Packet->RetryTime = Now + DelayMs;
-    InsertTailList(&RetryList, &Packet->RetryLink);
-    RetryArm(Now);
-    KeReleaseSpinLock(&RetryLock, Irql);
-}
-
-static PACKET *RetryTakeDue(ULONGLONG Now)
-{
-    PACKET *Due = NULL;
-    PLIST_ENTRY Entry;
-    KIRQL Irql;
-
-    KeAcquireSpinLock(&RetryLock, &Irql);
-    for (Entry = RetryList.Flink; Entry != &RetryList && Due == NULL; Entry = Entry->Flink) {
-        PACKET *Packet = CONTAINING_RECORD(Entry, PACKET, RetryLink);
-
-        if (Packet->RetryTime <= Now) {
-            Due = Packet;
-        }
-    }
-    if (Due != NULL) {
-        RemoveEntryList(&Due->RetryLink);
+    if (*NextMs <= NowMs) {
+        RemoveEntryList(&First->RetryLink);
     } else {
-        RetryArm(Now);
+        First = NULL;
     }
     KeReleaseSpinLock(&RetryLock, Irql);
-    return Due;
+    return First;
 }
 
-static VOID NTAPI RetryTimerExpired(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+static VOID RetryNow(PACKET *Packet)
 {
-    ULONGLONG Now = ClockMs();
-    PACKET *Packet;
+    DISK_STATE State = DiskState(Packet->Disk);
 
-    UNREFERENCED_PARAMETER(Dpc);
-    UNREFERENCED_PARAMETER(Context);
-    UNREFERENCED_PARAMETER(Argument1);
-    UNREFERENCED_PARAMETER(Argument2);
-    while ((Packet = RetryTakeDue(Now)) != NULL) {
-        DISK_STATE State = DiskState(Packet->Disk);
-
-        if (State == DISK_SURPRISE_REMOVED || State == DISK_REMOVED) {
-            Packet->Done(Packet, STATUS_DEVICE_DOES_NOT_EXIST);
-        } else {
-            PacketSubmit(Packet);
-        }
+    if (State == DISK_SURPRISE_REMOVED || State == DISK_REMOVED) {
+        Packet->Done(Packet, STATUS_DEVICE_DOES_NOT_EXIST);
+    } else {
+        PacketSubmit(Packet);
     }
 }
 
-VOID PacketInitialize(VOID)
+static VOID NTAPI RetryWorker(PVOID Context)
 {
+    UNREFERENCED_PARAMETER(Context);
+    while (!RetryStopping) {
+        ULONGLONG NowMs = ClockMs();
+        ULONGLONG NextMs;
+        PACKET *Packet = RetryTakeDue(NowMs, &NextMs);
+
+        if (Packet != NULL) {
+            RetryNow(Packet);
+        } else {
+            LARGE_INTEGER Pause = {.QuadPart = -(LONGLONG)(NextMs - NowMs) * UNITS_PER_MS};
+
+            KeWaitForSingleObject(&RetryWake, Executive, KernelMode, FALSE, NextMs == NEVER ? NULL : &Pause);
+        }
+    }
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+NTSTATUS PacketInitialize(VOID)
+{
+    NTSTATUS Status;
+    HANDLE Handle;
+
     KeInitializeSpinLock(&RetryLock);
     InitializeListHead(&RetryList);
-    KeInitializeTimer(&RetryTimer);
-    KeInitializeDpc(&RetryDpc, RetryTimerExpired, NULL);
+    KeInitializeEvent(&RetryWake, SynchronizationEvent, FALSE);
+    Status = PsCreateSystemThread(&Handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, RetryWorker, NULL);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Status = ObReferenceObjectByHandle(Handle, THREAD_ALL_ACCESS, NULL, KernelMode, &RetryThread, NULL);
+    ZwClose(Handle);
+    return Status;
 }
 
 VOID PacketUninitialize(VOID)
 {
-    /* No disk is left, so the list is empty; the timer may still be running out. */
-    KeCancelTimer(&RetryTimer);
-    KeFlushQueuedDpcs();
+    /* No disk is left, so the list is empty. */
+    RetryStopping = TRUE;
+    KeSetEvent(&RetryWake, IO_NO_INCREMENT, FALSE);
+    KeWaitForSingleObject(RetryThread, Executive, KernelMode, FALSE, NULL);
+    ObDereferenceObject(RetryThread);
 }
 
 /* The capacity packet of its own that a unit attention calls for; the result shows in the disk's size. */

@@ -37,7 +37,8 @@ struct PACKET {
     UCHAR Sense[PACKET_SENSE_BYTES];
 };
 
-VOID PacketInitialize(VOID);
+/* Before and after everything else here. PASSIVE_LEVEL. */
+NTSTATUS PacketInitialize(VOID);
 VOID PacketUninitialize(VOID);
 
 /*

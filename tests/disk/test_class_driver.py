@@ -282,6 +282,14 @@ class ClassDriver(unittest.TestCase):
             with self.subTest(answer=answer):
                 self.check_answer(error, 5, READ_10, *answer)
 
+    def test_retries_while_others_wait_for_theirs(self):
+        """Packets come back to be retried while others are sent again."""
+        self.plug(16384, 512, 64 << 10, 513)
+        for seed in range(3):
+            self.script(WRITE_10, 200, 0x0E)
+            text = self.disk("random", "--seed", seed, "--count", 200, "--max", "256K", "--expect-errors")[0]
+            self.assertIn(" 0 mismatches", text)
+
     def test_aborted_is_retried_after_a_second(self):
         self.plug()
         self.script(READ_10, 1, 0x02)
