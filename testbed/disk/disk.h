@@ -44,6 +44,13 @@ typedef struct {
 
 #define IDENTITY_BYTES 64u /* of page 83h, enough to tell disks apart */
 
+/* What has become of IRP_MN_REMOVE_DEVICE after a surprise removal. */
+typedef enum {
+    REMOVAL_NONE,
+    REMOVAL_WAITS, /* for the last handle, as Windows' PnP manager waits before it sends the request */
+    REMOVAL_RUNS   /* the port driver is being told */
+} REMOVAL;
+
 typedef struct {
     /* Set by AddDevice, constant afterwards. */
     PDEVICE_OBJECT Fdo;
@@ -66,6 +73,10 @@ typedef struct {
     BOOLEAN LinkCreated;
     UNICODE_STRING Interface;
 
+    /* Set while the removal waits or runs. */
+    PIO_WORKITEM RemovalWork;
+    KEVENT RemovalDone;
+
     /* Counts the requests in flight; REMOVE waits for them. */
     IO_REMOVE_LOCK RemoveLock;
     LONG CapacityRefreshing; /* interlocked: a READ CAPACITY after a unit attention is on its way */
@@ -73,6 +84,7 @@ typedef struct {
     /* Protected by Lock. */
     KSPIN_LOCK Lock;
     DISK_STATE State;
+    REMOVAL Removal;
     ULONG OpenCount;    /* open handles, by whatever name */
     ULONG OwnOpenCount; /* of these, the ones whose file object points to Fdo itself */
     ULONG BlockBytes;
@@ -120,6 +132,9 @@ PVOID DiskAllocate(SIZE_T Bytes);
 /* pnp.c */
 DRIVER_ADD_DEVICE DiskAddDevice;
 DRIVER_DISPATCH DiskPnp;
+
+/* The last handle of a disk whose removal waits was closed; the caller has set REMOVAL_RUNS. <= DISPATCH_LEVEL. */
+VOID DiskRemovalGoesOn(DISK *Disk);
 
 /* probe.c: asks the device what it is, as Windows does on arrival. PASSIVE_LEVEL, waits. */
 NTSTATUS ProbeDisk(DISK *Disk);

@@ -129,6 +129,7 @@ static NTSTATUS NTAPI DispatchClose(PDEVICE_OBJECT Device, PIRP Irp)
     DISK *Disk = Device->DeviceExtension;
     PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     BOOLEAN Last = FALSE;
+    BOOLEAN Removal;
     KIRQL Irql;
 
     if (!FileAccepted(Disk, File)) {
@@ -140,7 +141,14 @@ static NTSTATUS NTAPI DispatchClose(PDEVICE_OBJECT Device, PIRP Irp)
         Disk->OwnOpenCount--;
         Last = Disk->State == DISK_REMOVED && Disk->OwnOpenCount == 0;
     }
+    Removal = Disk->OpenCount == 0 && Disk->Removal == REMOVAL_WAITS;
+    if (Removal) {
+        Disk->Removal = REMOVAL_RUNS;
+    }
     KeReleaseSpinLock(&Disk->Lock, Irql);
+    if (Removal) {
+        DiskRemovalGoesOn(Disk);
+    }
     if (Last) {
         NameLastClose(Disk);
     }

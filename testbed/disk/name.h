@@ -20,9 +20,9 @@ NTSTATUS NameCreateLink(DISK *Disk);
 VOID NameDeleteLink(DISK *Disk);
 
 /*
- * Gives the number back and has the device object deleted later, by NameReap. Not at once, because of Wine: it sends
- * REMOVE_DEVICE right after SURPRISE_REMOVAL with handles still open, where Windows waits for the last one to close;
- * and its dispatcher still writes to the device object after a request to it has completed.
+ * Gives the number back and has the device object deleted later, by NameReap. Not at once, because of Wine: its
+ * dispatcher still writes to the device object after a request to it has completed, and an adapter that goes doesn't
+ * wait for the handles of its disks.
  */
 VOID NameDelete(DISK *Disk);
 

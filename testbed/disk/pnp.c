@@ -175,6 +175,103 @@ static NTSTATUS PnpSurpriseRemoval(DISK *Disk, PIRP Irp)
     return Forward(Disk, Irp);
 }
 
+/* The end of every removal: the stack comes apart. */
+static VOID RemovalEnd(DISK *Disk)
+{
+    IoDetachDevice(Disk->Lower);
+    StateSet(Disk, DISK_REMOVED);
+    NameDelete(Disk);
+}
+
+/* The request that was held back, to the port driver. */
+static VOID NTAPI RemovalWorker(PDEVICE_OBJECT Device, PVOID Context)
+{
+    DISK *Disk = Context;
+    PIO_WORKITEM Work = Disk->RemovalWork;
+    PDEVICE_OBJECT Lower = Disk->Lower;
+    PIRP Irp = IoAllocateIrp(Lower->StackSize, FALSE);
+    KEVENT Event;
+
+    UNREFERENCED_PARAMETER(Device);
+    if (Irp != NULL) {
+        PIO_STACK_LOCATION Next = IoGetNextIrpStackLocation(Irp);
+
+        KeInitializeEvent(&Event, NotificationEvent, FALSE);
+        Irp->IoStatus.Status = STATUS_SUCCESS;
+        Next->MajorFunction = IRP_MJ_PNP;
+        Next->MinorFunction = IRP_MN_REMOVE_DEVICE;
+        IoSetCompletionRoutine(Irp, ForwardCompleted, &Event, TRUE, TRUE, TRUE);
+        IoCallDriver(Lower, Irp);
+        KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
+        IoFreeIrp(Irp);
+    }
+    DbgPrint("wnbddisk: PhysicalDrive%lu: removed with its last handle\n", Disk->Number);
+    RemovalEnd(Disk);
+    ObDereferenceObject(Lower);
+    KeSetEvent(&Disk->RemovalDone, IO_NO_INCREMENT, FALSE);
+    IoFreeWorkItem(Work);
+}
+
+VOID DiskRemovalGoesOn(DISK *Disk)
+{
+    IoQueueWorkItem(Disk->RemovalWork, RemovalWorker, DelayedWorkQueue, Disk);
+}
+
+/*
+ * TRUE: handles are open, and the removal goes on when the last is closed [Handling an IRP_MN_SURPRISE_REMOVAL
+ * Request]. Windows doesn't send IRP_MN_REMOVE_DEVICE before; Wine does.
+ */
+static BOOLEAN RemovalWaits(DISK *Disk)
+{
+    BOOLEAN Waits;
+    KIRQL Irql;
+
+    Disk->RemovalWork = IoAllocateWorkItem(Disk->Fdo);
+    if (Disk->RemovalWork == NULL) {
+        return FALSE;
+    }
+    KeInitializeEvent(&Disk->RemovalDone, NotificationEvent, FALSE);
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    Waits = Disk->OpenCount != 0;
+    if (Waits) {
+        /* The PnP manager forgets the device when this request is done. */
+        ObReferenceObject(Disk->Lower);
+        Disk->Removal = REMOVAL_WAITS;
+    }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    if (!Waits) {
+        IoFreeWorkItem(Disk->RemovalWork);
+    }
+    return Waits;
+}
+
+/* The port driver's adapter goes, and can't wait for handles: the removal that waits takes place now. */
+static NTSTATUS PnpRemoveAgain(DISK *Disk, PIRP Irp)
+{
+    NTSTATUS Status = STATUS_SUCCESS;
+    REMOVAL Removal;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    Removal = Disk->Removal;
+    if (Removal == REMOVAL_WAITS) {
+        Disk->Removal = REMOVAL_RUNS;
+    }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    if (Removal == REMOVAL_WAITS) {
+        Irp->IoStatus.Status = STATUS_SUCCESS;
+        Status = Forward(Disk, Irp);
+        RemovalEnd(Disk);
+        ObDereferenceObject(Disk->Lower);
+        IoFreeWorkItem(Disk->RemovalWork);
+        return Status;
+    }
+    if (Removal == REMOVAL_RUNS) {
+        KeWaitForSingleObject(&Disk->RemovalDone, Executive, KernelMode, FALSE, NULL);
+    }
+    return IrpComplete(Irp, STATUS_SUCCESS, 0);
+}
+
 static NTSTATUS PnpRemove(DISK *Disk, PIRP Irp)
 {
     DISK_STATE Previous = StateSet(Disk, DISK_SURPRISE_REMOVED);
@@ -186,14 +283,15 @@ static NTSTATUS PnpRemove(DISK *Disk, PIRP Irp)
     if (Previous == DISK_REMOVE_PENDING) {
         TransferFlushLast(Disk);
     }
+    if (Previous == DISK_SURPRISE_REMOVED && RemovalWaits(Disk)) {
+        return IrpComplete(Irp, STATUS_SUCCESS, 0);
+    }
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Status = Forward(Disk, Irp);
-    IoDetachDevice(Disk->Lower);
-    StateSet(Disk, DISK_REMOVED);
     if (Previous != DISK_SURPRISE_REMOVED) {
         DbgPrint("wnbddisk: PhysicalDrive%lu: removed\n", Disk->Number);
     }
-    NameDelete(Disk);
+    RemovalEnd(Disk);
     return Status;
 }
 
@@ -210,7 +308,9 @@ NTSTATUS NTAPI DiskPnp(PDEVICE_OBJECT Device, PIRP Irp)
     NTSTATUS Status = IoAcquireRemoveLock(&Disk->RemoveLock, Irp);
 
     if (!NT_SUCCESS(Status)) {
-        return IrpComplete(Irp, STATUS_DEVICE_DOES_NOT_EXIST, 0);
+        return IoGetCurrentIrpStackLocation(Irp)->MinorFunction == IRP_MN_REMOVE_DEVICE
+                   ? PnpRemoveAgain(Disk, Irp)
+                   : IrpComplete(Irp, STATUS_DEVICE_DOES_NOT_EXIST, 0);
     }
     switch (IoGetCurrentIrpStackLocation(Irp)->MinorFunction) {
     case IRP_MN_START_DEVICE:

@@ -66,6 +66,46 @@ static NTSTATUS Start(ADAPTER *Adapter, PIRP Irp)
     return PortIrpComplete(Irp, Status, 0);
 }
 
+/* A unit that still has a device stack on its PDO, referenced, or NULL. It doesn't come back. */
+static UNIT *FindAttached(ADAPTER *Adapter)
+{
+    UNIT *Unit = NULL;
+    LIST_ENTRY *Entry;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
+        UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
+
+        if (Candidate->Pdo != NULL && Candidate->Pdo->AttachedDevice != NULL) {
+            Unit = Candidate;
+            Unit->State = UNIT_GONE;
+            PortUnitReference(Unit);
+        }
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Unit;
+}
+
+/*
+ * Units whose device stack was told to go and is still waiting for its handles. Windows would keep the adapter for as
+ * long; Wine doesn't.
+ */
+static VOID EvictUnits(ADAPTER *Adapter)
+{
+    UNIT *Unit;
+
+    while ((Unit = FindAttached(Adapter)) != NULL) {
+        BOOLEAN Removed;
+
+        PortUnitSendIrp(Unit, IRP_MN_REMOVE_DEVICE, NULL, NULL);
+        Removed = Unit->State == UNIT_REMOVED;
+        PortUnitDereference(Unit);
+        if (!Removed)
+            return;
+    }
+}
+
 static NTSTATUS Remove(ADAPTER *Adapter, PIRP Irp)
 {
     PDEVICE_OBJECT Fdo = Adapter->Fdo;
@@ -73,6 +113,7 @@ static NTSTATUS Remove(ADAPTER *Adapter, PIRP Irp)
     NTSTATUS Status;
 
     DisableInterface(Adapter);
+    EvictUnits(Adapter);
     if (Adapter->State == ADAPTER_STARTED)
         PortAdapterStop(Adapter, StorRemoveDevice);
     PortAdapterFree(Adapter);

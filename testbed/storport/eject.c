@@ -127,9 +127,7 @@ static NTSTATUS PnpDone(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-/* Sends a PnP request to the top of the unit's stack and waits. *Information (may be NULL) is what it came back with.
- */
-static NTSTATUS SendPnp(UNIT *Unit, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities, ULONG_PTR *Information)
+NTSTATUS PortUnitSendIrp(UNIT *Unit, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities, ULONG_PTR *Information)
 {
     PDEVICE_OBJECT Top = IoGetAttachedDeviceReference(Unit->Pdo);
     PIRP Irp = IoAllocateIrp(Top->StackSize, FALSE);
@@ -166,7 +164,7 @@ static BOOLEAN IsRemovable(UNIT *Unit)
     Capabilities.Version = 1;
     Capabilities.Address = 0xFFFFFFFF;
     Capabilities.UINumber = 0xFFFFFFFF;
-    return NT_SUCCESS(SendPnp(Unit, IRP_MN_QUERY_CAPABILITIES, &Capabilities, NULL)) &&
+    return NT_SUCCESS(PortUnitSendIrp(Unit, IRP_MN_QUERY_CAPABILITIES, &Capabilities, NULL)) &&
            (Capabilities.Removable || Capabilities.EjectSupported);
 }
 
@@ -184,13 +182,13 @@ static PORT_EJECT_ANSWER EjectUnit(UNIT *Unit)
         Answer.Veto = VETO_ILLEGAL_REQUEST;
         return Answer;
     }
-    Status = SendPnp(Unit, IRP_MN_QUERY_REMOVE_DEVICE, NULL, &OpenHandles);
+    Status = PortUnitSendIrp(Unit, IRP_MN_QUERY_REMOVE_DEVICE, NULL, &OpenHandles);
     if (NT_SUCCESS(Status)) {
-        SendPnp(Unit, IRP_MN_REMOVE_DEVICE, NULL, NULL);
+        PortUnitSendIrp(Unit, IRP_MN_REMOVE_DEVICE, NULL, NULL);
         DbgPrint("storport: %u:%u:%u is ejected\n", (unsigned)Unit->Path, (unsigned)Unit->Target, (unsigned)Unit->Lun);
         return Answer;
     }
-    SendPnp(Unit, IRP_MN_CANCEL_REMOVE_DEVICE, NULL, NULL);
+    PortUnitSendIrp(Unit, IRP_MN_CANCEL_REMOVE_DEVICE, NULL, NULL);
     Answer.Veto = OpenHandles != 0 ? VETO_OUTSTANDING_OPEN : VETO_DEVICE;
     Answer.Status = (unsigned int)Status;
     DbgPrint("storport: %u:%u:%u isn't ejected: status 0x%08x, %u open handles\n", (unsigned)Unit->Path,

@@ -323,6 +323,11 @@ NTSTATUS PortEject(ADAPTER *Adapter, PIRP Irp);
  */
 VOID PortEjectServe(ADAPTER *Adapter);
 VOID PortEjectRefuse(ADAPTER *Adapter);
+/*
+ * Sends a PnP request to the top of the unit's stack and waits. *Information (may be NULL) is what it came back with.
+ * PASSIVE_LEVEL.
+ */
+NTSTATUS PortUnitSendIrp(UNIT *Unit, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities, ULONG_PTR *Information);
 
 /* srb.c */
 VOID PortSrbRead(const VOID *Srb, SRB_FIELDS *Fields);

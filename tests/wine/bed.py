@@ -152,6 +152,19 @@ class Case(unittest.TestCase):
         self.disktool("wait", number, 10)
         return number
 
+    def hold(self, number):
+        """Keeps the disk open until the test ends, or until the program that is returned is ended by let_go()."""
+        holder = Program(["disktool", str(number), "hold", "600"])
+        self.addCleanup(self.let_go, holder)
+        self.assertIn(b"holding", holder.process.stdout.readline())
+        return holder
+
+    @staticmethod
+    def let_go(holder):
+        if holder.process.poll() is None:
+            holder.process.kill()
+        holder.process.communicate()
+
     def unmap(self, name, *options):
         self.client("unmap", name, *options)
         self.assertNotIn(name, self.mapped())

@@ -71,6 +71,19 @@ class Installation(bed.Case):
         self.install()
         self.assertEqual(self.mapped(), {})
 
+    def test_uninstall_with_open_handles(self):
+        # To a disk that is there, and to one that is gone and whose device still waits for them.
+        self.install()
+        server = self.serve(servers.NbdKit, self.image())
+        self.hold(self.map("gone", server))
+        self.unmap("gone", "--hard-disconnect")
+        self.hold(self.map("there", server))
+        self.client("uninstall-driver")
+        self.install()
+        self.assertEqual(self.mapped(), {})
+        number = self.map("new", server)
+        self.read(number, 0, 4096)
+
     def test_uninstall_without_the_driver(self):
         self.client("uninstall-driver")
 

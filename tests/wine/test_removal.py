@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
-"""How a disk goes: Windows is asked, may refuse, and what happens then.
+"""How a disk goes: Windows is asked, may refuse, and what happens then; and what an address is used for afterwards.
 
 Usage: tools/wine-env python3 tests/wine/test_removal.py
 """
@@ -20,19 +20,6 @@ class Removal(bed.Case):
         while not condition():
             self.assertLess(time.monotonic(), limit, f"not within {DEADLINE_SECONDS} s: {what}")
             time.sleep(0.05)
-
-    def hold(self, number):
-        """Keeps the disk open until the test ends, or until the program that is returned is ended by close()."""
-        holder = bed.Program(["disktool", str(number), "hold", "600"])
-        self.addCleanup(self.close, holder)
-        self.assertIn(b"holding", holder.process.stdout.readline())
-        return holder
-
-    @staticmethod
-    def close(holder):
-        if holder.process.poll() is None:
-            holder.process.kill()
-        holder.process.communicate()
 
     def show(self, name):
         lines = self.client("show", name).stdout.splitlines()
@@ -116,7 +103,7 @@ class Refused(Removal):
                              str(DEADLINE_SECONDS), "--soft-disconnect-retry-interval", "1"])
         self.until("Windows refuses", lambda: self.asked()[1] > 0)
         self.assertIsNone(unmap.process.poll())
-        self.close(holder)
+        self.let_go(holder)
         done = unmap.wait()
         self.assertEqual(done.status, 0, str(done))
         self.assertEqual(self.asked()[0], 1)
@@ -151,6 +138,31 @@ class Refused(Removal):
         done = unmap.wait()
         self.assertEqual(done.status, 0, str(done))
         self.assertEqual(self.asked()[0], 1)
+
+
+class Addresses(Removal):
+    def test_not_used_again_while_the_old_device_is_open(self):
+        server = self.server()
+        number = self.map("disk", server)
+        old = self.show("disk")["TargetId"]
+        holder = self.hold(number)
+        self.unmap("disk", "--hard-disconnect")
+        self.disktool("wait-gone", number, DEADLINE_SECONDS)
+        for _ in range(3):
+            number = self.map("other", server)
+            self.assertNotEqual(self.show("other")["TargetId"], old)
+            self.read(number, 0, 4096)
+            self.unmap("other")
+            self.disktool("wait-gone", number, DEADLINE_SECONDS)
+        self.let_go(holder)
+
+        def is_free():
+            self.map("other", server)
+            target = self.show("other")["TargetId"]
+            self.unmap("other")
+            return target == old
+
+        self.until("the address is free when the device is closed", is_free)
 
 
 if __name__ == "__main__":

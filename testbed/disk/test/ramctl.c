@@ -22,9 +22,6 @@
 
 #include "ramport.h"
 
-#define PLUG_LIMIT_MS 60000
-#define PLUG_PAUSE_MS 20
-
 static const GUID AdapterClass = {0x4d36e97b, 0xe325, 0x11ce, {0xbf, 0xc1, 0x08, 0x00, 0x2b, 0xe1, 0x03, 0x18}};
 
 static int Fail(const char *What)
@@ -58,17 +55,12 @@ static int Control(DWORD Code, const void *Input, DWORD InputBytes, void *Output
 {
     HANDLE Port = CreateFileA("\\\\.\\RamPort", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                               OPEN_EXISTING, 0, NULL);
-    ULONGLONG Start = GetTickCount64();
 
     if (Port == INVALID_HANDLE_VALUE) {
         return Fail("cannot open RamPort");
     }
-    while (!DeviceIoControl(Port, Code, (void *)Input, InputBytes, Output, OutputBytes, Returned, NULL)) {
-        /* PnP still removes the last disk. */
-        if (Code != RAMPORT_PLUG || GetLastError() != ERROR_BUSY || GetTickCount64() - Start > PLUG_LIMIT_MS) {
-            return Fail("refused");
-        }
-        Sleep(PLUG_PAUSE_MS);
+    if (!DeviceIoControl(Port, Code, (void *)Input, InputBytes, Output, OutputBytes, Returned, NULL)) {
+        return Fail("refused");
     }
     CloseHandle(Port);
     return 0;

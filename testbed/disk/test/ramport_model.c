@@ -5,9 +5,18 @@
 #include "ramport_model.h"
 #include "../scsi_command.h"
 
-RAMPORT_DISK Model;
-UCHAR *Medium;
-ULONGLONG MediumBytes;
+NTSTATUS ModelCreate(MODEL *Model, const RAMPORT_DISK *Wanted, ULONG Tag)
+{
+    Model->Disk = *Wanted;
+    Model->MediumBytes =
+        Wanted->Blocks < MEDIUM_MOST / Wanted->BlockBytes ? Wanted->Blocks * Wanted->BlockBytes : MEDIUM_MOST;
+    Model->Medium = ExAllocatePoolWithTag(NonPagedPoolNx, Model->MediumBytes, Tag);
+    if (Model->Medium == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    RtlZeroMemory(Model->Medium, Model->MediumBytes);
+    return STATUS_SUCCESS;
+}
 
 VOID ModelSense(SCSI_REQUEST_BLOCK *Srb, ULONG Key, ULONG Code, ULONG Qualifier)
 {
@@ -72,58 +81,58 @@ static VOID ServeInquiry(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
     }
 }
 
-static VOID ServeCapacity(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
+static VOID ServeCapacity(const MODEL *Model, SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
 {
     UCHAR Answer[32] = {0};
 
     if (Srb->Cdb[0] == CDB_READ_CAPACITY_10) {
-        PutBe32(Answer, Model.Blocks - 1 > 0xFFFFFFFF ? 0xFFFFFFFF : (ULONG)(Model.Blocks - 1));
-        PutBe32(Answer + 4, Model.BlockBytes);
+        PutBe32(Answer, Model->Disk.Blocks - 1 > 0xFFFFFFFF ? 0xFFFFFFFF : (ULONG)(Model->Disk.Blocks - 1));
+        PutBe32(Answer + 4, Model->Disk.BlockBytes);
         Give(Srb, Data, Answer, 8);
         return;
     }
-    PutBe64(Answer, Model.Blocks - 1);
-    PutBe32(Answer + 8, Model.BlockBytes);
-    Answer[13] = Model.BlockBytes == 512 ? 3 : 0;
+    PutBe64(Answer, Model->Disk.Blocks - 1);
+    PutBe32(Answer + 8, Model->Disk.BlockBytes);
+    Answer[13] = Model->Disk.BlockBytes == 512 ? 3 : 0;
     Give(Srb, Data, Answer, sizeof(Answer));
 }
 
-static VOID ServeModes(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
+static VOID ServeModes(const MODEL *Model, SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
 {
     UCHAR Answer[24] = {23, 0, 0, 0, 0x08, 0x12};
 
-    Answer[2] = (UCHAR)((Model.ReadOnly ? 0x80 : 0) | (Model.Fua ? 0x10 : 0));
-    Answer[6] = Model.WriteCache ? MODE_CACHING_WCE : 0;
+    Answer[2] = (UCHAR)((Model->Disk.ReadOnly ? 0x80 : 0) | (Model->Disk.Fua ? 0x10 : 0));
+    Answer[6] = Model->Disk.WriteCache ? MODE_CACHING_WCE : 0;
     Give(Srb, Data, Answer, sizeof(Answer));
 }
 
-static VOID ServeTransfer(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
+static VOID ServeTransfer(const MODEL *Model, SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
 {
     BOOLEAN Long = (Srb->Cdb[0] & 0x80) != 0;
     BOOLEAN Write = Srb->Cdb[0] == CDB_WRITE_10 || Srb->Cdb[0] == CDB_WRITE_16;
     ULONGLONG Block = Long ? GetBe64(&Srb->Cdb[2]) : GetBe32(&Srb->Cdb[2]);
     ULONG Count = Long ? GetBe32(&Srb->Cdb[10]) : (ULONG)(Srb->Cdb[7] << 8 | Srb->Cdb[8]);
 
-    if (Block > Model.Blocks || Count > Model.Blocks - Block) {
+    if (Block > Model->Disk.Blocks || Count > Model->Disk.Blocks - Block) {
         ModelSense(Srb, 5, 0x21, 0);
-    } else if (Count * Model.BlockBytes != Srb->DataTransferLength) {
+    } else if (Count * Model->Disk.BlockBytes != Srb->DataTransferLength) {
         DbgPrint("ramport: RAMPORT-ERROR: CDB and SRB differ in length\n");
         ModelSense(Srb, 4, 0, 0);
-    } else if (Write && Model.ReadOnly) {
+    } else if (Write && Model->Disk.ReadOnly) {
         ModelSense(Srb, 7, 0x27, 0);
-    } else if (Block * Model.BlockBytes + Srb->DataTransferLength > MediumBytes) {
+    } else if (Block * Model->Disk.BlockBytes + Srb->DataTransferLength > Model->MediumBytes) {
         RtlZeroMemory(Data, Write ? 0 : Srb->DataTransferLength);
         Srb->SrbStatus = SRB_STATUS_SUCCESS;
     } else if (Write) {
-        RtlCopyMemory(Medium + Block * Model.BlockBytes, Data, Srb->DataTransferLength);
+        RtlCopyMemory(Model->Medium + Block * Model->Disk.BlockBytes, Data, Srb->DataTransferLength);
         Srb->SrbStatus = SRB_STATUS_SUCCESS;
     } else {
-        RtlCopyMemory(Data, Medium + Block * Model.BlockBytes, Srb->DataTransferLength);
+        RtlCopyMemory(Data, Model->Medium + Block * Model->Disk.BlockBytes, Srb->DataTransferLength);
         Srb->SrbStatus = SRB_STATUS_SUCCESS;
     }
 }
 
-VOID ModelServe(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
+VOID ModelServe(const MODEL *Model, SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
 {
     switch (Srb->Cdb[0]) {
     case CDB_TEST_UNIT_READY:
@@ -135,16 +144,16 @@ VOID ModelServe(SCSI_REQUEST_BLOCK *Srb, UCHAR *Data)
         break;
     case CDB_READ_CAPACITY_10:
     case CDB_SERVICE_ACTION_IN_16:
-        ServeCapacity(Srb, Data);
+        ServeCapacity(Model, Srb, Data);
         break;
     case CDB_MODE_SENSE_6:
-        ServeModes(Srb, Data);
+        ServeModes(Model, Srb, Data);
         break;
     case CDB_READ_10:
     case CDB_READ_16:
     case CDB_WRITE_10:
     case CDB_WRITE_16:
-        ServeTransfer(Srb, Data);
+        ServeTransfer(Model, Srb, Data);
         break;
     default:
         ModelSense(Srb, 5, 0x20, 0);
