@@ -24,7 +24,7 @@ static const char *VetoText(PNP_VETO_TYPE Type)
         "a program",
         "a service",
         "an open file or handle",
-        "another device",
+        "a device",
         "a driver",
         "a device that can't be removed now",
         "too little power",

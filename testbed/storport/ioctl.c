@@ -2,6 +2,7 @@
 /* Device control requests of adapters and units. */
 #include "port.h"
 #include "eject_ioctl.h"
+#include "order_ioctl.h"
 #include "power_ioctl.h"
 #include "storage_ioctl.h"
 
@@ -95,6 +96,32 @@ static NTSTATUS ResetBus(ADAPTER *Adapter, PIRP Irp)
     return PortIrpComplete(Irp, PortResetBus(Adapter, Request->PathId) ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR, 0);
 }
 
+BOOLEAN PortOrderTake(volatile LONG *Count)
+{
+    LONG Left = InterlockedCompareExchange(Count, 0, 0);
+
+    while (Left > 0) {
+        const LONG Seen = InterlockedCompareExchange(Count, Left - 1, Left);
+
+        if (Seen == Left)
+            return TRUE;
+        Left = Seen;
+    }
+    return FALSE;
+}
+
+static NTSTATUS TakeOrder(PIRP Irp)
+{
+    const PORT_ORDER *Order = Irp->AssociatedIrp.SystemBuffer;
+
+    if (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.InputBufferLength != sizeof(*Order) ||
+        Order->Kind > PORT_ORDER_REFUSE)
+        return PortIrpComplete(Irp, STATUS_INVALID_PARAMETER, 0);
+    InterlockedExchange(Order->Kind == PORT_ORDER_MISS ? &PortOptions.MissBusChanges : &PortOptions.RefuseRemovals,
+                        (LONG)Order->Count);
+    return PortIrpComplete(Irp, STATUS_SUCCESS, 0);
+}
+
 NTSTATUS PortUnitIoctl(UNIT *Unit, PIRP Irp)
 {
     switch (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode) {
@@ -148,6 +175,8 @@ NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
         return MiniportIoctl(Adapter->Self, Irp);
     case PORT_IOCTL_EJECT:
         return PortEject(Adapter, Irp);
+    case PORT_IOCTL_ORDER:
+        return TakeOrder(Irp);
     case PORT_IOCTL_POWER:
         return PortAdapterPowerRequest(Adapter, Irp);
     case PORT_IOCTL_STORAGE_RESET_BUS:

@@ -23,9 +23,7 @@ static VOID SetTimer(ADAPTER *Adapter, PHW_TIMER Timer, ULONG Microseconds)
 /* Storport has been seen to ignore one that came soon after another. */
 static VOID BusChanged(ADAPTER *Adapter)
 {
-    if (InterlockedCompareExchange(&PortOptions.MissBusChanges, 0, 0) > 0)
-        InterlockedDecrement(&PortOptions.MissBusChanges);
-    else
+    if (!PortOrderTake(&PortOptions.MissBusChanges))
         PortScanRequest(Adapter);
 }
 

@@ -11,6 +11,13 @@ static NTSTATUS Start(UNIT *Unit, PIRP Irp)
     return PortIrpComplete(Irp, STATUS_SUCCESS, 0);
 }
 
+static NTSTATUS QueryRemove(UNIT *Unit, PIRP Irp)
+{
+    const BOOLEAN Refused = Unit->PagingCount != 0 || PortOrderTake(&PortOptions.RefuseRemovals);
+
+    return PortIrpComplete(Irp, Refused ? STATUS_DEVICE_BUSY : STATUS_SUCCESS, 0);
+}
+
 /* The device stack above is gone. A unit that is no longer there loses its PDO and frees its address; else both stay.
  */
 static NTSTATUS Remove(UNIT *Unit, PIRP Irp)
@@ -168,6 +175,7 @@ NTSTATUS PortPdoPnp(UNIT *Unit, PIRP Irp)
     case IRP_MN_SURPRISE_REMOVAL:
         return SurpriseRemoval(Unit, Irp);
     case IRP_MN_QUERY_REMOVE_DEVICE:
+        return QueryRemove(Unit, Irp);
     case IRP_MN_QUERY_STOP_DEVICE:
         return PortIrpComplete(Irp, Unit->PagingCount != 0 ? STATUS_DEVICE_BUSY : STATUS_SUCCESS, 0);
     case IRP_MN_STOP_DEVICE:

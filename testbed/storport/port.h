@@ -266,10 +266,14 @@ typedef struct {
     BOOLEAN FindToRestart;        /* HwFindAdapter at DISPATCH_LEVEL takes the place of ScsiRestartAdapter */
     ULONG FailMappingEvery;       /* every n-th StorPortGetSystemAddress finds no mapping; 0: none */
     volatile LONG MissBusChanges; /* so many BusChangeDetected are ignored */
+    volatile LONG RefuseRemovals; /* so many IRP_MN_QUERY_REMOVE_DEVICE are refused */
     ULONG ResetTimeoutSeconds;    /* of the port driver's own reset SRBs; 0: PORT_RESET_TIMEOUT_S */
     ULONG QuarantineDepth;        /* SRBs kept back and watched; 0: as the platform likes */
 } PORT_OPTIONS;
 extern PORT_OPTIONS PortOptions;
+
+/* ioctl.c: takes one from an option that counts; FALSE when none is left. Any thread, any IRQL. */
+BOOLEAN PortOrderTake(volatile LONG *Count);
 VOID PortHook(PORT_MOMENT Moment, PVOID Srb);
 
 /* Around every callback: checks that it returns as it was entered. */

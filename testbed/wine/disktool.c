@@ -68,6 +68,9 @@ static void Help(FILE *Stream)
     fprintf(Stream, "  disktool leak nothing                        give back what was forgotten\n");
     fprintf(Stream, "  disktool reset-bus                           have the adapter's bus reset\n");
     fprintf(Stream, "  disktool power off|on                        send the adapter to sleep, wake it\n");
+    fprintf(Stream,
+            "  disktool order miss TIMES                    let the port driver miss that disks have changed\n");
+    fprintf(Stream, "  disktool order refuse TIMES                  let it refuse to have a disk removed\n");
     fprintf(Stream, "  disktool wait N SECONDS                      until the disk is there\n");
     fprintf(Stream, "  disktool wait-gone N SECONDS                 until it is not\n");
     fputs(OptionHelp, Stream);
@@ -434,6 +437,9 @@ static int Run(int Count, char **Word)
     }
     if (strcmp(Word[1], "power") == 0) {
         return CommandPower(&Words) ? 0 : 1;
+    }
+    if (strcmp(Word[1], "order") == 0) {
+        return CommandOrder(&Words) ? 0 : 1;
     }
     if (strcmp(Word[1], "wait") == 0 || strcmp(Word[1], "wait-gone") == 0) {
         return CommandWait(strcmp(Word[1], "wait-gone") == 0, &Words) ? 0 : 1;

@@ -72,6 +72,7 @@ bool CommandLeak(const WORDS *Words);
 /* The same file: what the port driver does to the adapter. */
 bool CommandResetBus(void);
 bool CommandPower(const WORDS *Words);
+bool CommandOrder(const WORDS *Words);
 
 typedef struct {
     uint32_t State[8];

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * disktool's requests to the adapter: resources and leak, which are about what the drivers under Wine own (see
- * resource_ioctl.h), reset-bus, and power (power_ioctl.h).
+ * resource_ioctl.h), reset-bus, power (power_ioctl.h), and order, what the port driver shall do that it seldom does
+ * (order_ioctl.h).
  */
 #include "disktool.h"
 
+#include "../storport/order_ioctl.h"
 #include "../storport/power_ioctl.h"
 #include "../storport/resource_ioctl.h"
 
@@ -112,4 +114,25 @@ bool CommandPower(const WORDS *Words)
     }
     On = strcmp(Words->Word[0], "on") == 0;
     return PortControl(PORT_IOCTL_POWER, &On, sizeof(On), NULL, 0, NULL);
+}
+
+bool CommandOrder(const WORDS *Words)
+{
+    static const char *const Kinds[] = {"miss", "refuse"};
+    PORT_ORDER Order = {.Kind = PORT_ORDER_MISS};
+    uint64_t Times;
+
+    if (Words->Count != 2 || !ParseNumber("TIMES", Words->Word[1], &Times) || Times > 1000) {
+        Complain("usage: disktool order miss|refuse TIMES");
+        exit(2);
+    }
+    while (Order.Kind <= PORT_ORDER_REFUSE && strcmp(Kinds[Order.Kind], Words->Word[0]) != 0) {
+        Order.Kind++;
+    }
+    if (Order.Kind > PORT_ORDER_REFUSE) {
+        Complain("%s is nothing that the port driver can be told to do", Words->Word[0]);
+        exit(2);
+    }
+    Order.Count = (unsigned)Times;
+    return PortControl(PORT_IOCTL_ORDER, &Order, sizeof(Order), NULL, 0, NULL);
 }

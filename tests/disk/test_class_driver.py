@@ -490,7 +490,7 @@ class Tool(unittest.TestCase):
     def test_usage(self):
         for words in ((), ("1",), ("x", "info"), ("1", "unknown"), ("1", "read", "0"), ("1", "info", "--seed", "1"),
                       ("1", "random", "--seed"), ("1", "sha256", "--request", "0"), ("wait", "1"),
-                      ("wait", "1", "2Q")):
+                      ("wait", "1", "2Q"), ("order", "unknown", "1"), ("order", "miss", "x"), ("order", "miss")):
             with self.subTest(words=words):
                 self.assertTrue(run("disktool", *words, status=2)[1])
 

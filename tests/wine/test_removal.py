@@ -4,6 +4,7 @@
 
 Usage: tools/wine-env python3 tests/wine/test_removal.py
 """
+import random
 import signal
 import time
 
@@ -69,6 +70,19 @@ class Asked(Removal):
         self.assertEqual(self.asked()[0], 5)
 
 
+class Missed(Removal):
+    def test_windows_is_told_again(self):
+        server = self.server()
+        self.disktool("order", "miss", 1)
+        number = self.map("disk", server)
+        self.assertIn(b"Windows has missed", self.driver_log())
+        self.disktool("order", "miss", 2)
+        start = len(self.driver_log())
+        self.unmap("disk", "--hard-disconnect")
+        self.disktool("wait-gone", number, DEADLINE_SECONDS)
+        self.assertGreaterEqual(self.driver_log()[start:].count(b"Windows has missed"), 2)
+
+
 class Refused(Removal):
     """Somebody has the disk open."""
 
@@ -95,6 +109,27 @@ class Refused(Removal):
         text = self.refuse("--debug").stderr
         self.assertRegex(text, r"vetoed by an open file or handle \(PNP_VETO_TYPE 5\): ")
         self.assertIn(f"): {device}", text)
+
+    def test_by_a_driver(self):
+        """The class driver has agreed already when the port driver refuses: it is told to go on."""
+        number = self.map("disk", self.server())
+        data = random.Random(3).randbytes(MIB)
+        self.write(number, 0, data)
+        self.disktool("order", "refuse", 1000)
+        self.addCleanup(self.disktool, "order", "refuse", 0)
+        text = self.refuse("--debug").stderr
+        self.assertRegex(text, r"vetoed by a device \(PNP_VETO_TYPE 6\): ")
+        agreed, refused = self.asked()
+        self.assertEqual(agreed, 0)
+        self.assertGreaterEqual(refused, 1)
+        self.assertEqual(self.read(number, 0, MIB), data)
+        data = data[::-1]
+        self.write(number, 0, data)
+        self.assertEqual(self.read(number, 0, MIB), data)
+        self.disktool("order", "refuse", 1)
+        self.unmap("disk", NO_FALLBACK, "--soft-disconnect-timeout", DEADLINE_SECONDS,
+                   "--soft-disconnect-retry-interval", 1)
+        self.assertEqual(self.asked(), (1, refused + 1))
 
     def test_retried_until_it_is_closed(self):
         number = self.map("disk", self.server())
