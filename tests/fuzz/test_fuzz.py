@@ -88,11 +88,12 @@ class Planted(unittest.TestCase):
                                         "if (Client->ReplyLength > sizeof(*Export)) {"), "AddressSanitizer")
 
     def test_reply_to_an_earlier_request(self):
-        self.assert_found("replies", ("nbd/reply.c", " || Client->Slots[Index].Cookie != Cookie)", ")"),
+        self.assert_found("replies", ("nbd/reply.c", " && Slot->Cookie == Cookie ?", " ?"),
                           "does not hold")
 
     def test_place_of_a_request_that_does_not_exist(self):
-        self.assert_found("replies", ("nbd/reply.c", "if (Index >= Client->SlotCount || !Client", "if (!Client"),
+        self.assert_found("replies", ("nbd/reply.c", "Index < Client->SlotCount ? &Client->Slots[Index] : NULL;",
+                                      "&Client->Slots[Index];"),
                           "AddressSanitizer")
 
     def test_unmap_list_longer_than_its_buffer(self):
