@@ -59,9 +59,13 @@ static void TellSeed(void)
     }
 }
 
-static void OnAbort(int Signal)
+/* Broken rules and checks abort, the driver's invariants trap. */
+static void OnEnd(int Signal)
 {
     TellSeed();
+    if (Signal != SIGABRT) {
+        GroundBacktrace();
+    }
     signal(Signal, SIG_DFL);
     raise(Signal);
 }
@@ -130,7 +134,9 @@ int main(int Count, char **Words)
     ARGUMENTS Arguments;
     Program = Words[0];
     Parse(Count, Words, &Arguments);
-    signal(SIGABRT, OnAbort);
+    signal(SIGABRT, OnEnd);
+    signal(SIGILL, OnEnd);
+    signal(SIGTRAP, OnEnd);
     signal(SIGALRM, OnAlarm);
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(TellSeed);

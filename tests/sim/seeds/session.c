@@ -360,14 +360,17 @@ static void WaitUntilGone(SLOT *Slot)
 
 static void SessionUnmap(SLOT *Slot)
 {
-    bool Known = Slot->Ending || Slot->MayEnd;
+    bool Known = Slot->Ending || Slot->MayEnd || Slot->Life->Excuses.Ends != 0;
     Slot->Ending = true;
     NTSTATUS Status = BedUnmap(&Slot->Life->Bed, Slot->Name);
-    SeededNote((uint32_t)Status);
-    if (Status == STATUS_SUCCESS || Slot->Life->Gone || Slot->Life->Stopping || Slot->Life->Excuses.Ends != 0) {
-        return;
+    while (Status == STATUS_DEVICE_NOT_READY && !Slot->Life->Gone) {
+        /* Not while the adapter is stopped. */
+        CHECK(Slot->Life->Excuses.Ends != 0);
+        GroundSleep(SECOND / 10);
+        Status = BedUnmap(&Slot->Life->Bed, Slot->Name);
     }
-    if (Status != STATUS_OBJECT_NAME_NOT_FOUND || !Known) {
+    SeededNote((uint32_t)Status);
+    if (Status != STATUS_SUCCESS && !Slot->Life->Gone && !(Status == STATUS_OBJECT_NAME_NOT_FOUND && Known)) {
         LifeFail(Slot, "IOCTL_WNBD_REMOVE: 0x%08x", (unsigned)Status);
     }
 }
