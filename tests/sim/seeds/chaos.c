@@ -137,8 +137,9 @@ void ChaosMain(void *Context)
     LIFE *Life = Context;
     bool Rough = SeededBelow(3) == 0, Pulls = SeededBelow(12) == 0;
     SeededName("chaos");
-    while (Life->SlotsLeft != 0 && !Life->Gone) {
-        GroundSleep(1 + SeededBelow(10000000));
+    /* Less and less: most lives are short, and long ones wait. */
+    for (uint32_t Pause = 5000000; Life->SlotsLeft != 0 && !Life->Gone; Pause += Pause / 8) {
+        GroundSleep(1 + SeededBelow(Pause));
         if (Pulls && SeededBelow(20) == 0) {
             Pull(Life);
         } else if (Rough && SeededBelow(8) == 0) {

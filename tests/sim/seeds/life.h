@@ -45,6 +45,7 @@ typedef struct {
     SEEDED_SERVER *Server;
     bool Tiny;             /* bytes travel alone: few and small requests */
     bool WantReadOnly;     /* the mapper */
+    bool Unreachable;      /* every attempt to connect fails */
     bool Ending;           /* somebody takes the disk away */
     bool Open;             /* Disk is valid */
     bool MayReset;         /* requests may reach their time limit */

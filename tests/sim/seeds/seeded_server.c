@@ -61,8 +61,7 @@ static size_t ServedUntilByte(const SERVED *Served, size_t Length)
     return Plan->MisdeedAt > Served->SentBytes ? (size_t)(Plan->MisdeedAt - Served->SentBytes) : 0;
 }
 
-/* Until the connection's end. */
-static void ServedStandStill(SERVED *Served)
+void ServedStandStill(SERVED *Served)
 {
     GroundLockEnter(&Served->Lock);
     while (!Served->Dead) {
@@ -91,7 +90,7 @@ bool ServedSend(SERVED *Served, const void *Bytes, size_t Length)
         ServedStandStill(Served);
         return false;
     default:
-        GroundSleep((1 + SeededBelow(90)) * 10000000ull);
+        GroundSleep((1 + SeededBelow(40)) * 10000000ull);
         Served->SentBytes += Length - Part;
         return SimSend(Served->End, (const unsigned char *)Bytes + Part, Length - Part);
     }

@@ -43,6 +43,8 @@
     MISDEED(RESET, MAY_REFUSE | MAY_END, "resets at a byte")                                                           \
     MISDEED(STALL, MAY_REFUSE | MAY_STALL, "stops for ever at a byte")                                                 \
     MISDEED(PAUSE, MAY_REFUSE | MAY_STALL, "stops for a while at a byte")                                              \
+    MISDEED(DEAF, MAY_STALL, "reads no more")                                                                          \
+    MISDEED(HOLLOW, 0, "offers what it can't do")                                                                      \
     MISDEED(LOSE_REPLY, MAY_STALL, "loses replies")                                                                    \
     MISDEED(REPLY_MAGIC, MAY_END, "replies with a wrong number")                                                       \
     MISDEED(REPLY_TWICE, MAY_END, "replies twice")                                                                     \

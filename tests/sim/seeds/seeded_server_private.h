@@ -53,6 +53,9 @@ _Noreturn void ServedAccuse(const SERVED *Served, const char *Format, ...) __att
 /* This misdeed is due now, and is noted as committed. */
 bool ServedCommits(SERVED *Served, MISDEED Misdeed, uint64_t At);
 
+/* Does nothing until the connection's end. */
+void ServedStandStill(SERVED *Served);
+
 /* True: the transmission phase begins. */
 bool ServedHandshake(SERVED *Served);
 /* Reads requests until the connection's end. */

@@ -84,6 +84,9 @@ static void Accept(SERVED *Served, ANSWER *Answer)
     if (SeededChance(Plan->ErrorThousandths)) {
         Answer->Error = Errors[SeededBelow(8)];
     }
+    if (Plan->Misdeed == MISDEED_HOLLOW && (Answer->Fua || Answer->Command > COMMAND_DISC)) {
+        Answer->Error = ERROR_INVALID;
+    }
     Answer->Due = GroundNow() + (Plan->DelayMost == 0 ? 0 : SeededBelow(Plan->DelayMost));
     if (SeededBelow(2) == 0) {
         Execute(Served, Answer);
@@ -132,6 +135,9 @@ void ServedRequests(SERVED *Served)
             }
         }
         Accept(Served, Answer);
+        if (ServedCommits(Served, MISDEED_DEAF, Served->Server->Counts.Requests)) {
+            ServedStandStill(Served);
+        }
     }
 }
 

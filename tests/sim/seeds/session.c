@@ -87,12 +87,30 @@ typedef struct {
     char Words[WNBD_CREATE_MESSAGE_LENGTH];
 } MAP_RESULT;
 
+/* Attempts to connect that fail first: the driver tries the host's other addresses. */
+static void FatesDraw(SLOT *Slot, uint32_t Addresses)
+{
+    static const GROUND_NET Results[] = {GROUND_NET_REFUSED,   GROUND_NET_UNREACHABLE, GROUND_NET_RESET,
+                                         GROUND_NET_TIMED_OUT, GROUND_NET_WOULD_BLOCK, GROUND_NET_FAILED};
+    SIM_FATE Fates[4];
+    uint32_t Count = SeededBelow(4) == 0 ? 1 + SeededBelow(4) : 0;
+    for (uint32_t Index = 0; Index < Count; Index++) {
+        Fates[Index] = (SIM_FATE){Results[SeededBelow(6)], SeededBelow(200000000)};
+    }
+    SimFates(SeededServerListener(Slot->Server), Fates, Count);
+    Slot->Unreachable = Count >= Addresses;
+}
+
 static void MapProperties(SLOT *Slot, WNBD_PROPERTIES *Properties)
 {
-    static const char *const Hosts[] = {"127.0.0.1", "127.0.0.9", "1.sim", "3.sim", "dead-2.sim"};
-    uint32_t Minimum = Slot->Plan.NoGo ? 0 : Slot->Plan.Minimum;
+    static const struct {
+        const char *Name;
+        uint32_t Addresses; /* that the server is at */
+    } Hosts[] = {{"127.0.0.1", 1}, {"127.0.0.9", 1}, {"1.sim", 1}, {"3.sim", 3}, {"8.sim", 8}, {"dead-2.sim", 1}};
+    uint32_t Minimum = Slot->Plan.NoGo ? 0 : Slot->Plan.Minimum, Host = SeededBelow(6);
     BedProperties(Properties, Slot->Name, Slot->Port);
-    strcpy(Properties->NbdProperties.Hostname, Hosts[SeededBelow(5)]);
+    strcpy(Properties->NbdProperties.Hostname, Hosts[Host].Name);
+    FatesDraw(Slot, Hosts[Host].Addresses);
     Slot->WantReadOnly = SeededBelow(10) == 0;
     Properties->Flags.ReadOnly = Slot->WantReadOnly;
     /* 512 where the server's smallest block is larger would be refused. */
@@ -153,10 +171,10 @@ static void MapCheck(SLOT *Slot, const MAP_RESULT *Result)
     const LIFE *Life = Slot->Life;
     bool Disturbed = Slot->Ending || Life->Stopping || Life->Gone || Life->Excuses.Ends != 0 || Result->Cancelled;
     SERVER_COUNTS Counts = SeededServerCounts(Slot->Server);
-    if (Result->Win32 != 0 && !Disturbed && !(ServerMayRefuse(Slot) && Counts.Committed)) {
+    if (Result->Win32 != 0 && !Disturbed && !Slot->Unreachable && !(ServerMayRefuse(Slot) && Counts.Committed)) {
         LifeFail(Slot, "a good server was refused: %u %s", Result->Win32, Result->Words);
     }
-    if (Result->Win32 == 0 && !Counts.Transmitted) {
+    if (Result->Win32 == 0 && (!Counts.Transmitted || Slot->Unreachable)) {
         LifeFail(Slot, "there is a disk, and the server knows nothing of it");
     }
 }
@@ -194,9 +212,9 @@ static bool SessionOpen(SLOT *Slot)
         } else if (GroundNow() > Deadline) {
             LifeFail(Slot, "the disk doesn't arrive");
         }
-        GroundSleep(SECOND / 20);
+        GroundSleep(SECOND / 10);
     }
-    Slot->Disk = (DISK){.Child = Child, .TimeoutSeconds = 20 + SeededBelow(60)};
+    Slot->Disk = (DISK){.Child = Child, .TimeoutSeconds = 8 + SeededBelow(20)};
     Slot->Disk.File = NativeOpenDevice(Child);
     return true;
 }
@@ -354,7 +372,7 @@ static void WaitUntilGone(SLOT *Slot)
         if (GroundNow() > Deadline) {
             LifeFail(Slot, "the disk doesn't go");
         }
-        GroundSleep(SECOND / 20);
+        GroundSleep(SECOND / 10);
     }
 }
 
