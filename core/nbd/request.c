@@ -26,13 +26,15 @@ static void NbdEncode(uint8_t *Wire, uint64_t Cookie, NBD_COMMAND Command, uint1
 }
 
 /* What the document says of each command, by its number. */
-static const struct {
-    bool Known;
-    bool Payload;     /* has Length bytes of payload in one of the directions */
-    bool Writes;      /* not for a read-only export */
+typedef struct {
     uint16_t Needed;  /* NBD_FLAG_* of the export */
     uint16_t Allowed; /* NBD_CMD_FLAG_* */
-} NbdCommands[] = {
+    bool Known;
+    bool Payload; /* has Length bytes of payload in one of the directions */
+    bool Writes;  /* not for a read-only export */
+} NBD_COMMAND_ROW;
+
+static const NBD_COMMAND_ROW NbdCommands[] = {
     [NBD_CMD_READ] = {.Known = true, .Payload = true},
     [NBD_CMD_WRITE] = {.Known = true, .Payload = true, .Writes = true, .Allowed = NBD_CMD_FLAG_FUA},
     [NBD_CMD_FLUSH] = {.Known = true, .Needed = NBD_FLAG_SEND_FLUSH},
@@ -47,22 +49,27 @@ static const struct {
 static bool NbdIsAllowed(const NBD_EXPORT *Export, NBD_COMMAND Command, uint16_t CommandFlags, uint64_t Offset,
                          uint32_t Length)
 {
+    const NBD_COMMAND_ROW *Row;
     uint32_t Needed;
 
-    if ((uint32_t)Command >= sizeof(NbdCommands) / sizeof(NbdCommands[0]) || !NbdCommands[Command].Known) {
+    if ((uint32_t)Command >= sizeof(NbdCommands) / sizeof(NbdCommands[0])) {
         return false;
     }
-    Needed = NbdCommands[Command].Needed | ((CommandFlags & NBD_CMD_FLAG_FUA) != 0 ? NBD_FLAG_SEND_FUA : 0);
-    if ((CommandFlags & ~NbdCommands[Command].Allowed) != 0 || (Export->Flags & Needed) != Needed) {
+    Row = &NbdCommands[Command];
+    if (!Row->Known) {
+        return false;
+    }
+    Needed = Row->Needed | ((CommandFlags & NBD_CMD_FLAG_FUA) != 0 ? NBD_FLAG_SEND_FUA : 0);
+    if ((CommandFlags & ~Row->Allowed) != 0 || (Export->Flags & Needed) != Needed) {
         return false;
     }
     if (Command == NBD_CMD_FLUSH) {
         return Offset == 0 && Length == 0;
     }
-    if (NbdCommands[Command].Writes && (Export->Flags & NBD_FLAG_READ_ONLY) != 0) {
+    if (Row->Writes && (Export->Flags & NBD_FLAG_READ_ONLY) != 0) {
         return false;
     }
-    if (NbdCommands[Command].Payload && Length > Export->MaximumPayload) {
+    if (Row->Payload && Length > Export->MaximumPayload) {
         return false;
     }
     return Length > 0 && ((Offset | Length) & (Export->MinimumBlock - 1)) == 0 &&
