@@ -27,17 +27,19 @@ REQUEST *PortQueueOutstanding(ADAPTER *Adapter, PVOID Srb)
 
 REQUEST *PortQueueWalk(ADAPTER *Adapter, BOOLEAN (*Visit)(REQUEST *Request, PVOID Context), PVOID Context)
 {
+    REQUEST *First = NULL;
     LIST_ENTRY *Entry;
     ULONG i;
 
+    /* Buckets go by addresses, which are different in each run; what is found must not. */
     for (i = 0; i < PORT_HASH_SIZE; ++i)
         for (Entry = Adapter->Outstanding[i].Flink; Entry != &Adapter->Outstanding[i]; Entry = Entry->Flink) {
             REQUEST *Request = CONTAINING_RECORD(Entry, REQUEST, OutstandingLink);
 
-            if (Visit(Request, Context))
-                return Request;
+            if (Visit(Request, Context) && (First == NULL || Request->Number < First->Number))
+                First = Request;
         }
-    return NULL;
+    return First;
 }
 
 /* Under Lock: whether the unit's first request may go to the miniport now. */
