@@ -139,7 +139,7 @@ static uint32_t WeightDraw(void)
 
 void SeededBegin(uint64_t Seed)
 {
-    static const uint32_t Steps[] = {4, 16, 64, 256, 4096};
+    static const uint32_t Steps[] = {2, 8, 32, 128, 1024};
     if (Seeded.Current != NULL) {
         ThreadsFinish();
     }

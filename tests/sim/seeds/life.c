@@ -92,11 +92,12 @@ uint64_t LifeRun(uint64_t Seed)
     SeededBegin(Seed);
     Life->Seed = Seed;
     HostDraw();
-    BedStart(&Life->Bed, &(NATIVE_OPTIONS){.Seed = SeededNumber(),
-                                           .WskSynchronousOneIn = SeededBelow(4),
-                                           .WskShortReceiveOneIn = SeededBelow(3) == 0 ? 2 + SeededBelow(8) : 0,
-                                           .WskLateCaptures = 0,
-                                           .LogLevel = LifeVerbose ? 3 : 0});
+    NativeStart(&(NATIVE_OPTIONS){.Seed = SeededNumber(),
+                                  .WskSynchronousOneIn = SeededBelow(4),
+                                  .WskShortReceiveOneIn = SeededBelow(3) == 0 ? 2 + SeededBelow(8) : 0,
+                                  .LogLevel = LifeVerbose ? 3 : 0});
+    NativeRegistrySetDword(NATIVE_SERVICES "wnbd\\Parameters", "SendWindow", 1 + SeededBelow(8));
+    BedLoad(&Life->Bed);
     SlotsStart(Life);
     GROUND_THREAD *Chaos = GroundThreadStart(ChaosMain, Life, "chaos");
     for (uint32_t Index = 0; Index < Life->SlotCount; Index++) {

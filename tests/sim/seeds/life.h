@@ -44,6 +44,7 @@ typedef struct {
     SIM_WEATHER Weather;
     SEEDED_SERVER *Server;
     bool Tiny;             /* bytes travel alone: few and small requests */
+    bool Large;            /* most requests are of many blocks */
     bool WantReadOnly;     /* the mapper */
     bool Unreachable;      /* every attempt to connect fails */
     bool Ending;           /* somebody takes the disk away */

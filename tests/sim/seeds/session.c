@@ -18,6 +18,7 @@ static void WeatherDraw(SLOT *Slot)
     SIM_WEATHER *Weather = &Slot->Weather;
     *Weather = (SIM_WEATHER){.CapacityBytes = Capacities[SeededBelow(4)]};
     Slot->Tiny = SeededBelow(8) == 0;
+    Slot->Large = SeededBelow(6) == 0;
     if (Slot->Tiny) {
         Weather->SplitOneIn = 1 + SeededBelow(3);
         Weather->Single = true;
@@ -258,7 +259,7 @@ static bool SessionCapacity(SLOT *Slot, const WNBD_PROPERTIES *Properties)
 static void WorkerMain(void *Context)
 {
     SLOT *Slot = Context;
-    uint32_t Operations = Slot->Life->Operations / (Slot->Tiny ? 20 : 1);
+    uint32_t Operations = Slot->Life->Operations / (Slot->Tiny ? 20 : Slot->Large ? 4 : 1);
     WorkerRun(Slot, 1 + SeededBelow(Operations + 1) + Operations / 2);
     Slot->WorkersLeft--;
 }

@@ -34,7 +34,7 @@ typedef struct {
 static uint32_t BlocksDraw(const SLOT *Slot)
 {
     uint32_t Most = (uint32_t)Slot->Disk.BlockCount;
-    uint32_t Wanted = Slot->Tiny ? 2 : SeededBelow(8) == 0 ? 256 * 1024 / Slot->Disk.BlockSize : 16;
+    uint32_t Wanted = Slot->Tiny ? 2 : SeededBelow(Slot->Large ? 2 : 8) == 0 ? 256 * 1024 / Slot->Disk.BlockSize : 16;
     if (!Slot->Tiny && SeededBelow(64) == 0) {
         Wanted = WNBD_DEFAULT_MAX_TRANSFER_LENGTH / Slot->Disk.BlockSize;
     }
