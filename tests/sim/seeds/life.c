@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool LifeVerbose;
 
@@ -41,6 +42,15 @@ void LifeFail(const SLOT *Slot, const char *Format, ...)
     va_end(Arguments);
     SeededReport();
     abort();
+}
+
+/* The driver answers resets whatever its server does: no reset may take so long that the host tries the next tier. */
+static void LogLook(uint32_t Level, const char *Text)
+{
+    (void)Level;
+    if (strstr(Text, "isn't answered") != NULL) {
+        LifeFail(NULL, "%s", Text);
+    }
 }
 
 /* Which of the documented behaviours the host shows. */
@@ -95,7 +105,8 @@ uint64_t LifeRun(uint64_t Seed)
     NativeStart(&(NATIVE_OPTIONS){.Seed = SeededNumber(),
                                   .WskSynchronousOneIn = SeededBelow(4),
                                   .WskShortReceiveOneIn = SeededBelow(3) == 0 ? 2 + SeededBelow(8) : 0,
-                                  .LogLevel = LifeVerbose ? 3 : 0});
+                                  .LogLevel = LifeVerbose ? 3 : 0,
+                                  .Log = LogLook});
     NativeRegistrySetDword(NATIVE_SERVICES "wnbd\\Parameters", "SendWindow", 1 + SeededBelow(8));
     BedLoad(&Life->Bed);
     SlotsStart(Life);
