@@ -60,10 +60,14 @@ static void RunPeer(const char *Name, const char *Line, uint64_t Seed, const cha
 
 #define NBDKIT "exec nbdkit -f -i 127.0.0.1 -p $PORT "
 #define QEMU "exec qemu-nbd -b 127.0.0.1 -p $PORT -t -e 4 -x disk --discard=unmap "
-/* nbd-server puts itself into a session of its own, which ends when what holds the pipe does. */
+/*
+ * nbd-server puts itself into a session of its own, which a guard ends when nobody holds the pipe any more. The guard
+ * is there first: this test may be killed at any moment.
+ */
 #define DAEMON                                                                                                         \
-    "nbd-server -C config -p $PWD/pid; until [ -s pid ]; do sleep 0.01; done; mkfifo hold; export GROUP=$(cat pid); "  \
-    "setsid -f sh -c 'cat hold; kill -9 -$GROUP' >/dev/null 2>&1; exec sleep infinity >hold"
+    "mkfifo hold; exec 3<>hold 4<hold; setsid -f sh -c 'cat <&4; for n in 1 2 3 4 5 6 7 8 9; do "                      \
+    "kill -9 -$(cat pid) && break; sleep 0.1; done' 3>&- >/dev/null 2>&1; exec 4<&-; "                                 \
+    "nbd-server -C config -p $PWD/pid 3>&-; exec sleep infinity"
 
 int main(int Count, char **Arguments)
 {

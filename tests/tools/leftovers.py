@@ -52,6 +52,10 @@ class Marked:
                 pass
         return list(found.values())
 
+    def running(self):
+        """The command lines of its processes."""
+        return list(self._running().values())
+
     def _running(self):
         found = {}
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
