@@ -46,7 +46,8 @@ static REQUEST Requests[REQUESTS_MOST];
 /* The server's thread's, until the disk has ended. */
 static HEARD Heard[REQUESTS_MOST];
 static uint32_t HeardCount;
-static bool Honest; /* nothing wrong has been said */
+static bool Honest; /* nothing has been said that may be taken for an answer that it isn't */
+static bool Broken; /* something that ends the connection has: what comes later is no answer */
 
 static void Fill(uint8_t *Data, uint32_t Length, uint32_t Index)
 {
@@ -88,7 +89,7 @@ static void SayProper(PEER *Peer, uint32_t Index)
     uint32_t Error = InputByte(&Script) % 2 == 0 ? 0 : 5;
     uint32_t Length = Error == 0 && Request->Wire.Type == WIRE_READ ? Request->Wire.Length : 0;
     Honest = Honest && !Request->Answered;
-    Request->Answered = true;
+    Request->Answered = Request->Answered || !Broken;
     Fill(Data, Length, Index);
     SayReply(Peer, REPLY_MAGIC, Error, Request->Wire.Cookie);
     PeerSay(Peer, Data, Length);
@@ -100,25 +101,36 @@ static void SayWrong(PEER *Peer, uint8_t What, uint64_t Cookie)
     const uint8_t *Bytes;
     size_t Length;
     uint8_t Error;
-    Honest = false;
+    uint8_t Bit;
+    uint32_t Magic;
     switch (What) {
     case STEP_CUT:
+        Honest = false;
         Error = InputByte(&Script);
         Length = (size_t)InputNumber(&Script, 2);
         SayReply(Peer, REPLY_MAGIC, Error, Cookie);
         PeerSay(Peer, Data, Length < sizeof(Data) ? Length : sizeof(Data));
         break;
     case STEP_STALE:
-        SayReply(Peer, REPLY_MAGIC, 0, Cookie ^ UINT64_C(1) << InputByte(&Script) % 64);
+        Bit = InputByte(&Script) % 64;
+        /* Below are the slots: another request may have the same generation. */
+        Broken = Broken || Bit >= 16;
+        Honest = Honest && Bit >= 16;
+        SayReply(Peer, REPLY_MAGIC, 0, Cookie ^ UINT64_C(1) << Bit);
         break;
     case STEP_RAW:
+        Honest = false;
         Bytes = InputBytes(&Script, InputByte(&Script), &Length);
         PeerSay(Peer, Bytes, Length);
         break;
     case STEP_MAGIC:
-        SayReply(Peer, (uint32_t)InputNumber(&Script, 4), 0, Cookie);
+        Magic = (uint32_t)InputNumber(&Script, 4);
+        Honest = Honest && Magic != REPLY_MAGIC;
+        Broken = true;
+        SayReply(Peer, Magic, 0, Cookie);
         break;
     default:
+        Honest = false;
         SayReply(Peer, REPLY_MAGIC, (uint32_t)InputNumber(&Script, 4), Cookie);
         break;
     }
@@ -262,6 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *Bytes, size_t Length)
     Script = Input;
     HeardCount = 0;
     Honest = true;
+    Broken = false;
     /* A disk that has no requests to wait for ends at once. */
     if (Map() == 0 && RequestCount != 0 && (Choice & DISK_HANDSHAKE_RAW) == 0) {
         Converse(Kinds);

@@ -66,12 +66,18 @@ static void CheckReply(const NBD_EVENT *Event, const uint8_t *Bytes, size_t Leng
     MUST(Client.InFlight == ModelCount);
 }
 
-static void Feed(const void *From, size_t Length)
+/* What the server has said and the client has not heard yet: several messages may come in one piece. */
+static struct {
+    uint8_t Bytes[4 * READ_MOST];
+    size_t Length;
+} Said;
+
+static void Hear(void)
 {
-    const uint8_t *Next = From;
-    while (Length > 0 && Client.Phase == NBD_PHASE_TRANSMISSION) {
-        size_t Piece = Seed == 0 ? Length : 1 + InputRandom(&Seed) % 40;
-        Piece = Piece < Length ? Piece : Length;
+    const uint8_t *Next = Said.Bytes;
+    while (Said.Length > 0 && Client.Phase == NBD_PHASE_TRANSMISSION) {
+        size_t Piece = Seed == 0 ? Said.Length : 1 + InputRandom(&Seed) % 40;
+        Piece = Piece < Said.Length ? Piece : Said.Length;
         uint8_t *Copy = malloc(Piece);
         NBD_EVENT Event;
         MUST(Copy != NULL);
@@ -85,19 +91,29 @@ static void Feed(const void *From, size_t Length)
         }
         free(Copy);
         Next += Consumed;
-        Length -= Consumed;
+        Said.Length -= Consumed;
     }
+    Said.Length = 0;
 }
 
-static void FeedReply(uint32_t Magic, uint32_t Error, uint64_t Cookie, size_t PayloadLength)
+static void Say(const void *Bytes, size_t Length)
+{
+    if (Length > sizeof(Said.Bytes) - Said.Length) {
+        Hear();
+    }
+    memcpy(Said.Bytes + Said.Length, Bytes, Length);
+    Said.Length += Length;
+}
+
+static void SayReply(uint32_t Magic, uint32_t Error, uint64_t Cookie, size_t PayloadLength)
 {
     static const uint8_t Payload[READ_MOST];
     NBD_SIMPLE_REPLY Reply;
     Be32Store(&Reply.Magic, Magic);
     Be32Store(&Reply.Error, Error);
     Be64Store(&Reply.Cookie, Cookie);
-    Feed(&Reply, sizeof(Reply));
-    Feed(Payload, PayloadLength < READ_MOST ? PayloadLength : READ_MOST);
+    Say(&Reply, sizeof(Reply));
+    Say(Payload, PayloadLength < READ_MOST ? PayloadLength : READ_MOST);
 }
 
 static void Request(INPUT *Input, uint16_t Slot)
@@ -106,6 +122,10 @@ static void Request(INPUT *Input, uint16_t Slot)
                                            NBD_CMD_WRITE_ZEROES};
     static const uint16_t Needed[] = {0, 0, NBD_FLAG_SEND_FLUSH, NBD_FLAG_SEND_TRIM, NBD_FLAG_SEND_WRITE_ZEROES};
     uint8_t Wire[NBD_REQUEST_SIZE];
+    Hear(); /* a request is sent after all that */
+    if (Client.Phase != NBD_PHASE_TRANSMISSION) {
+        return;
+    }
     MODEL *Model = &Models[Slot];
     size_t Index = InputByte(Input) % (sizeof(Commands) / sizeof(Commands[0]));
     NBD_COMMAND Command = Commands[Index];
@@ -138,27 +158,31 @@ static void Step(INPUT *Input)
     case STEP_REPLY:
         Error = InputByte(Input);
         Length = Model->InFlight && Model->Command == NBD_CMD_READ && Error == 0 ? Model->Length : 0;
-        FeedReply(NBD_SIMPLE_REPLY_MAGIC, Error, Model->Cookie, Length);
+        SayReply(NBD_SIMPLE_REPLY_MAGIC, Error, Model->Cookie, Length);
         break;
     case STEP_CUT:
         Error = InputByte(Input);
-        FeedReply(NBD_SIMPLE_REPLY_MAGIC, Error, Model->Cookie, (size_t)InputNumber(Input, 2));
+        SayReply(NBD_SIMPLE_REPLY_MAGIC, Error, Model->Cookie, (size_t)InputNumber(Input, 2));
         break;
     case STEP_STALE:
-        FeedReply(NBD_SIMPLE_REPLY_MAGIC, 0, Model->Cookie ^ UINT64_C(1) << InputByte(Input) % 64, 0);
+        SayReply(NBD_SIMPLE_REPLY_MAGIC, 0, Model->Cookie ^ UINT64_C(1) << InputByte(Input) % 64, 0);
         break;
     case STEP_RAW: {
         const uint8_t *Bytes = InputBytes(Input, InputByte(Input), &Length);
-        Feed(Bytes, Length);
+        Say(Bytes, Length);
         break;
     }
     case STEP_MAGIC:
-        FeedReply((uint32_t)InputNumber(Input, 4), 0, Model->Cookie, 0);
+        SayReply((uint32_t)InputNumber(Input, 4), 0, Model->Cookie, 0);
         break;
     case STEP_ERROR:
-        FeedReply(NBD_SIMPLE_REPLY_MAGIC, (uint32_t)InputNumber(Input, 4), Model->Cookie, 0);
+        SayReply(NBD_SIMPLE_REPLY_MAGIC, (uint32_t)InputNumber(Input, 4), Model->Cookie, 0);
         break;
     default:
+        Hear();
+        if (Client.Phase != NBD_PHASE_TRANSMISSION) {
+            break;
+        }
         if (Slot % 2 == 0) {
             NbdDisconnect(&Client, Wire);
         } else {
@@ -179,6 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *Bytes, size_t Length)
     memset(Slots, 0xA5, sizeof(Slots));
     memset(Models, 0, sizeof(Models));
     ModelCount = 0;
+    Said.Length = 0;
     Generation = 0;
     for (size_t Slot = SLOTS; Slot < SLOTS + FOREIGN; Slot++) {
         Slots[Slot] = (NBD_SLOT){.Cookie = Slot, .Length = 512, .Command = NBD_CMD_READ, .InFlight = true};
@@ -188,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *Bytes, size_t Length)
     while (Input.Left > 0 && Client.Phase == NBD_PHASE_TRANSMISSION) {
         Step(&Input);
     }
+    Hear();
     if (Client.Phase == NBD_PHASE_FAILED) {
         NBD_EVENT Event;
         MUST(NbdFailureText(&Client)[0] != '\0' && memchr(NbdFailureText(&Client), '\0', NBD_TEXT_MAX) != NULL);
