@@ -111,11 +111,6 @@ static void StartIoScsi(DISK *Disk, PVOID Srb)
     ScsiDecode(&Disk->Scsi, Cdb, CdbLength, SrbDataBuffer(Srb), SrbDataLength(Srb), &Result);
     if (Result.Action == SCSI_ACTION_DONE) {
         StartIoAnswer(Adapter, Srb, &Result);
-    } else if (Result.Action == SCSI_ACTION_FLUSH && !Disk->Scsi.WriteCache) {
-        /* What the server has acknowledged is all that can be had. */
-        Result.Status = SCSI_STATUS_GOOD;
-        Result.DataLength = 0;
-        StartIoAnswer(Adapter, Srb, &Result);
     } else {
         StartIoSubmit(Disk, Srb, &Result);
     }

@@ -66,7 +66,7 @@ typedef enum {
     SCSI_ACTION_READ,   /* Lba, Blocks, Fua: fill the data buffer */
     SCSI_ACTION_WRITE,  /* Lba, Blocks, Fua: store the data buffer */
     SCSI_ACTION_VERIFY, /* Lba, Blocks: read the medium, return nothing */
-    SCSI_ACTION_FLUSH,  /* write everything acknowledged to the medium; Lba, Blocks: what was asked for, 0 = all */
+    SCSI_ACTION_FLUSH,  /* with WriteCache only: what was acknowledged goes to the medium; Lba, Blocks (0: all) */
     SCSI_ACTION_UNMAP   /* Descriptors, DescriptorCount: checked, each inside the disk */
 } SCSI_ACTION;
 

@@ -86,6 +86,7 @@ static void CheckTransfer(const SCSI_DISK *Disk, const SCSI_RESULT *Result, size
         MUST(Result->DataLength == (uint64_t)Result->Blocks * Disk->BlockSize && Result->DataLength <= Length);
     }
     MUST(Result->Action != SCSI_ACTION_WRITE || !Disk->ReadOnly);
+    MUST(Result->Action != SCSI_ACTION_FLUSH || Disk->WriteCache);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *Bytes, size_t Length)

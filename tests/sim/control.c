@@ -197,6 +197,17 @@ static void WordsOfConnecting(BED *Bed)
     }
 }
 
+/* What has no number of its own, and what no connection of a disk ends with. */
+static void NumbersOfTheRest(BED *Bed)
+{
+    UNREFERENCED_PARAMETER(Bed);
+    CHECK(StatusOfWin32(4242) == STATUS_UNSUCCESSFUL);
+    CHECK(StatusToWin32(STATUS_BUFFER_OVERFLOW) == WIN32_GEN_FAILURE);
+    CHECK(StatusOfNbdFailure(NBD_FAILURE_NONE) == 0);
+    CHECK(StatusOfNbdFailure(NBD_FAILURE_LIST_UNSUPPORTED) == WIN32_BAD_NET_RESP);
+    CHECK(StatusOfNbdFailure((NBD_FAILURE)99) == WIN32_BAD_NET_RESP);
+}
+
 int main(int Count, char **Arguments)
 {
     BED Bed;
@@ -212,6 +223,7 @@ int main(int Count, char **Arguments)
         {"properties that make no disk", PropertiesOfNoDisk},
         {"a command of which more is known elsewhere", CommandOfTheFuture},
         {"words for connections that are not made", WordsOfConnecting},
+        {"numbers of the rest", NumbersOfTheRest},
     };
     BedStart(&Bed, &Options);
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Tests); Index++) {

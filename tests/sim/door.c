@@ -11,6 +11,7 @@
 
 HW_INITIALIZATION_DATA DoorHw;
 PVOID DoorExtension;
+bool DoorCancelNext;
 
 static pthread_mutex_t DoorLock = PTHREAD_MUTEX_INITIALIZER;
 static DOOR_SRB *UnderWay[UNDER_WAY_MOST];
@@ -32,12 +33,22 @@ static ULONG DoorFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR 
     return RealFind(Extension, Pdo, Fdo, Lower, Arguments, Configuration, Again);
 }
 
+static VOID DoorService(PVOID Extension, PVOID Irp)
+{
+    if (DoorCancelNext) {
+        DoorCancelNext = false;
+        CHECK(!IoCancelIrp(Irp)); /* nobody waits for it yet */
+    }
+    DoorHw.HwProcessServiceRequest(Extension, Irp);
+}
+
 ULONG NTAPI __wrap_StorPortInitialize(PVOID Driver, PVOID RegistryPath, PHW_INITIALIZATION_DATA Data, PVOID Context)
 {
     HW_INITIALIZATION_DATA Copy = *Data;
     DoorHw = *Data;
     RealFind = (PVIRTUAL_HW_FIND_ADAPTER)Data->HwFindAdapter;
     Copy.HwFindAdapter = (PVOID)DoorFind;
+    Copy.HwProcessServiceRequest = DoorService;
     return __real_StorPortInitialize(Driver, RegistryPath, &Copy, Context);
 }
 

@@ -31,6 +31,9 @@ typedef struct {
 extern HW_INITIALIZATION_DATA DoorHw;
 extern PVOID DoorExtension;
 
+/* The next command is cancelled when it is with the port driver and not yet with the driver. */
+extern bool DoorCancelNext;
+
 /* A classic SRB for an address, with no data and no CDB. */
 void DoorClassic(DOOR_SRB *Srb, UCHAR Function, UCHAR Path, UCHAR Target, UCHAR Lun);
 /* An extended one with room for one block; returns that block, of BlockType and all zero. */

@@ -309,6 +309,26 @@ static void TestFull(void)
     CHECK(Status == SRB_STATUS_SUCCESS);
 }
 
+/* Cancelled before the driver has it: no disk is made, and the name is free. */
+static void TestCancelled(void)
+{
+    WNBD_PROPERTIES Properties;
+    WNBD_CREATE_RESULT Result;
+    WNBD_IOCTL_CREATE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_CREATE_EX};
+    BedProperties(&Properties, "other", Server.Port);
+    Command.Properties = Properties;
+    for (int Round = 0; Round < 20; Round++) {
+        DoorCancelNext = true;
+        CHECK(NativeIoctl(Bed.File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Result, sizeof(Result),
+                          NULL) == STATUS_CANCELLED);
+        CHECK(BedUnmap(&Bed, "other") == STATUS_OBJECT_NAME_NOT_FOUND);
+    }
+    CHECK(BedMap(&Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
+    CHECK(NativeChildWait(Bed.Adapter, 2, 20000));
+    CHECK(BedUnmap(&Bed, "other") == STATUS_SUCCESS);
+    CHECK(NativeChildWait(Bed.Adapter, 1, 20000));
+}
+
 int main(int Count, char **Arguments)
 {
     static const char *const Memory[] = {"memory", "1M", NULL};
@@ -328,6 +348,7 @@ int main(int Count, char **Arguments)
         {"no way to the memory", TestNoAddress},
         {"no place for sense", TestSense},
         {"a full unit", TestFull},
+        {"a command cancelled early", TestCancelled},
     };
     ServerStart(&Server, Memory);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = Count > 1 ? strtoull(Arguments[1], NULL, 0) : 1});
