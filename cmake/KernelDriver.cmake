@@ -2,7 +2,8 @@
 # wnbd_add_driver(NAME SOURCES... ) makes NAME.sys, a kernel image: native subsystem, no C library,
 # its own entry point, sections that memory integrity accepts. LIBRARIES are import libraries. An image with a .def
 # among its sources exports something, which makes it a DLL in its headers; others are none, as Microsoft's linker
-# makes them with /DRIVER:WDM. Pool tags are constants of four characters.
+# makes them with /DRIVER:WDM. Pool tags are constants of four characters. -ffreestanding alone would leave out the
+# unwind tables, without which neither a debugger nor a crash dump sees through the driver's frames.
 function(wnbd_add_driver name)
   cmake_parse_arguments(ARG "" "ENTRY" "SOURCES;LIBRARIES;DEFINITIONS" ${ARGN})
   if(NOT ARG_ENTRY)
@@ -21,8 +22,8 @@ function(wnbd_add_driver name)
     ${CMAKE_SOURCE_DIR}/ddk ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/core)
   target_include_directories(${name} SYSTEM PRIVATE /usr/x86_64-w64-mingw32/include/ddk)
   target_compile_definitions(${name} PRIVATE _KERNEL_MODE=1 ${ARG_DEFINITIONS})
-  target_compile_options(${name} PRIVATE -ffreestanding -fno-stack-protector -mno-red-zone -mno-stack-arg-probe
-    -fno-strict-aliasing -Wframe-larger-than=1024 -Wno-multichar)
+  target_compile_options(${name} PRIVATE -ffreestanding -fasynchronous-unwind-tables -fno-stack-protector
+    -mno-red-zone -mno-stack-arg-probe -fno-strict-aliasing -Wframe-larger-than=1024 -Wno-multichar)
   target_link_options(${name} PRIVATE -nostdlib -Wl,--subsystem,native -Wl,--entry,${ARG_ENTRY}
     -Wl,--image-base,0x140000000 -Wl,--dynamicbase -Wl,--nxcompat -Wl,--no-seh)
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} ntoskrnl hal)

@@ -3,10 +3,29 @@
 import struct
 
 IMPORT_DIRECTORY, EXPORT_DIRECTORY, RESOURCE_DIRECTORY, IAT_DIRECTORY = 1, 0, 2, 12
+EXCEPTION_DIRECTORY, LOAD_CONFIG_DIRECTORY = 3, 10
 EXECUTE, WRITE = 0x20000000, 0x80000000
 FILE_DLL = 0x2000
-DYNAMIC_BASE, NX_COMPAT, WDM_DRIVER = 0x40, 0x100, 0x2000
+HIGH_ENTROPY_VA, DYNAMIC_BASE, NX_COMPAT, WDM_DRIVER, GUARD_CF = 0x20, 0x40, 0x100, 0x2000, 0x4000
+GUARD_CF_INSTRUMENTED = 0x100
 RT_VERSION = 16
+
+
+def frame_bytes(unwind):
+    """What a function's prolog takes of the stack, by its UNWIND_INFO (x64 exception handling)."""
+    codes, at, total = unwind[4:4 + 2 * unwind[2]], 0, 0
+    while at < len(codes):
+        operation, info = codes[at + 1] & 15, codes[at + 1] >> 4
+        slots = {1: 3 if info else 2, 4: 2, 5: 3, 8: 2, 9: 3}.get(operation, 1)
+        if operation == 0:  # UWOP_PUSH_NONVOL
+            total += 8
+        elif operation == 1:  # UWOP_ALLOC_LARGE
+            number = int.from_bytes(codes[at + 2:at + 2 * slots], "little")
+            total += number if info else 8 * number
+        elif operation == 2:  # UWOP_ALLOC_SMALL
+            total += 8 * info + 8
+        at += 2 * slots
+    return total
 
 
 class Section:
@@ -27,9 +46,9 @@ class Image:
         self.optional = pe + 24
         if struct.unpack_from("<H", data, self.optional)[0] != 0x20B:
             raise ValueError("not PE32+")
-        self.section_alignment, = struct.unpack_from("<I", data, self.optional + 32)
+        self.base, self.section_alignment = struct.unpack_from("<QI", data, self.optional + 24)
         self.checksum, self.subsystem, self.dll_characteristics = struct.unpack_from("<IHH", data, self.optional + 64)
-        table = self.optional + optional_size
+        self.table = table = self.optional + optional_size
         self.sections = [Section(data[table + 40 * i:table + 40 * i + 40]) for i in range(count)]
 
     def directory(self, index):
@@ -72,6 +91,22 @@ class Image:
         count, _, names = struct.unpack_from("<III", self.data, self.offset(address) + 24)
         table = self.offset(names)
         return [self.text(struct.unpack_from("<I", self.data, table + 4 * i)[0]) for i in range(count)]
+
+    def functions(self):
+        """The functions that have unwind data: (begin, end, bytes of the frame), addresses relative to the image."""
+        address, size = self.directory(EXCEPTION_DIRECTORY)
+        for entry in range(size // 12):
+            begin, end, unwind = struct.unpack_from("<3I", self.data, self.offset(address) + 12 * entry)
+            start = self.offset(unwind)
+            yield begin, end, frame_bytes(self.data[start:start + 4 + 2 * self.data[start + 2]])
+
+    def guards_control_flow(self):
+        """Whether the load configuration says that the code checks indirect calls, and has the table to check with."""
+        address, size = self.directory(LOAD_CONFIG_DIRECTORY)
+        if size < 0x94:
+            return False
+        table, count, flags = struct.unpack_from("<QQI", self.data, self.offset(address) + 0x80)
+        return bool(table and count and flags & GUARD_CF_INSTRUMENTED)
 
     def computed_checksum(self):
         """As CheckSumMappedFile does: 16-bit sums with carry, the field itself as zero, plus the file's length."""

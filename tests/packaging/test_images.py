@@ -15,6 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WNBD_BUILD", ROOT / "build"))
 DIST = BUILD / "dist"
 ALLOWED = pathlib.Path(__file__).with_name("kernel_imports.txt")
+# What the compiler lets pass (-Wframe-larger-than), and the registers that it saves besides.
+FRAME_BYTES_MAX = 1024 + 128
 VFT_APP, VFT_DLL, VFT_DRV = 1, 2, 3
 
 
@@ -37,13 +39,11 @@ def import_problems(imports, allowed):
                        f"{ALLOWED.name}; if not, look it up at run time")
 
 
-def layout_problems(image):
-    """Implement memory integrity compatible code; Code integrity checking 0x2000 to 0x2005; /DYNAMICBASE, /NXCOMPAT."""
+def image_problems(image):
+    """What every image has to be (/DYNAMICBASE, /HIGHENTROPYVA, /NXCOMPAT, /GUARD, /RELEASE)."""
     if image.machine != 0x8664:
         yield "is not x64"
-    if image.subsystem != 1:
-        yield "is not a native image"
-    if image.section_alignment % 0x1000:
+    if image.section_alignment % 0x1000 or any(section.address % 0x1000 for section in image.sections):
         yield "has sections that share a page"
     for section in image.sections:
         if section.flags & pe.EXECUTE and section.flags & pe.WRITE:
@@ -53,12 +53,39 @@ def layout_problems(image):
         yield "has its import address table in an executable section"
     if not image.dll_characteristics & pe.DYNAMIC_BASE:
         yield "cannot be relocated"
+    if not image.dll_characteristics & pe.HIGH_ENTROPY_VA:
+        yield "cannot be relocated above 4 GiB"
     if not image.dll_characteristics & pe.NX_COMPAT:
         yield "is not NX compatible"
-    if image.characteristics & pe.FILE_DLL or not image.dll_characteristics & pe.WDM_DRIVER:
-        yield "is not what /DRIVER:WDM makes"
+    if image.dll_characteristics & pe.GUARD_CF and not image.guards_control_flow():
+        yield "claims control flow guard and has none"
     if image.checksum != image.computed_checksum():
         yield f"has the checksum {image.checksum:#x}, not {image.computed_checksum():#x}"
+
+
+def driver_problems(image):
+    """Implement memory integrity compatible code; Code integrity checking 0x2000 to 0x2005; /DRIVER:WDM; x64 exception
+    handling: a function that calls another or moves the stack pointer has unwind data."""
+    yield from image_problems(image)
+    if image.subsystem != 1:
+        yield "is not a native image"
+    if image.characteristics & pe.FILE_DLL or not image.dll_characteristics & pe.WDM_DRIVER:
+        yield "is not what /DRIVER:WDM makes"
+    functions = list(image.functions())
+    if not functions:
+        yield "has no unwind data"
+    for begin, _, frame in functions:
+        if frame > FRAME_BYTES_MAX:
+            yield f"has a frame of {frame} bytes at {begin:#x}: the kernel's stack has 24 KiB for everybody"
+
+
+def unwind_problems(image, disassembly):
+    functions = [(begin, end) for begin, end, _ in image.functions()]
+    for line in disassembly.splitlines():
+        if match := re.match(r"\s*([0-9a-f]+):\s+callq?\b", line):
+            address = int(match.group(1), 16) - image.base
+            if not any(begin <= address < end for begin, end in functions):
+                yield f"calls from a function without unwind data: {line.strip()}"
 
 
 def register_problems(disassembly):
@@ -74,13 +101,23 @@ class Driver(unittest.TestCase):
         cls.path = DIST / "wnbd.sys"
         cls.image = pe.Image(cls.path.read_bytes())
 
-    def changed(self, change):
+        cls.disassembly = subprocess.run(["llvm-objdump-19", "-d", "--no-show-raw-insn", cls.path], check=True,
+                                         capture_output=True, text=True).stdout
+
+    def check_changed(self, offset, layout, value, *complaints):
+        """The image with one value changed is complained about."""
         data = bytearray(self.image.data)
-        change(data)
-        return list(layout_problems(pe.Image(data)))
+        struct.pack_into(f"<{layout}", data, offset, value)
+        found = list(driver_problems(pe.Image(data)))
+        for complaint in complaints:
+            self.assertTrue(any(complaint in problem for problem in found), f"{complaint!r} not among {found}")
 
     def test_layout(self):
-        self.assertEqual(list(layout_problems(self.image)), [])
+        self.assertEqual(list(driver_problems(self.image)), [])
+
+    def test_unwind_data(self):
+        self.assertIn("call", self.disassembly)
+        self.assertEqual(list(unwind_problems(self.image, self.disassembly)), [])
 
     def test_imports_only_what_windows_10_1809_exports(self):
         self.assertEqual(list(import_problems(self.image.imports(), allowed_imports())), [])
@@ -92,33 +129,61 @@ class Driver(unittest.TestCase):
         self.assertEqual(unused, [])
 
     def test_uses_only_registers_that_windows_saves(self):
-        text = subprocess.run(["llvm-objdump-19", "-d", "--no-show-raw-insn", self.path], check=True,
-                              capture_output=True, text=True).stdout
-        self.assertIn("ret", text)
-        self.assertEqual(list(register_problems(text)), [])
+        self.assertIn("ret", self.disassembly)
+        self.assertEqual(list(register_problems(self.disassembly)), [])
 
     def test_notices_a_foreign_import(self):
         self.assertTrue(list(import_problems({"msvcrt.dll": ["printf"]}, allowed_imports())))
         self.assertTrue(list(import_problems({"ntoskrnl.exe": ["ExAllocatePool2"]}, allowed_imports())))
+        self.assertTrue(list(import_problems({"ntoskrnl.exe": ["__chkstk"]}, allowed_imports())))
 
     def test_notices_avx(self):
         self.assertTrue(list(register_problems("  140001000: vmovdqu (%rax), %ymm0")))
         self.assertEqual(list(register_problems("  140001000: movups (%rax), %xmm0")), [])
 
-    def test_notices_a_writable_executable_section(self):
-        table = self.image.optional + struct.unpack_from("<H", self.image.data, self.image.optional - 4)[0]
-        found = self.changed(lambda data: struct.pack_into("<I", data, table + 36, pe.EXECUTE | pe.WRITE))
-        self.assertTrue(any("writable and executable" in problem for problem in found), found)
+    def test_notices_wrong_headers(self):
+        optional = self.image.optional
+        self.check_changed(optional - 20, "H", 0x14C, "x64")
+        self.check_changed(optional + 32, "I", 0x200, "share a page")
+        self.check_changed(optional + 68, "H", 3, "native")
+        self.check_changed(optional + 64, "I", 0, "checksum")
+        self.check_changed(optional + 70, "H", 0, "relocated", "above 4 GiB", "NX", "/DRIVER:WDM")
+        self.check_changed(optional + 70, "H", self.image.dll_characteristics | pe.GUARD_CF, "control flow guard")
+        self.check_changed(optional - 2, "H", self.image.characteristics | pe.FILE_DLL, "/DRIVER:WDM")
 
-    def test_notices_a_wrong_checksum(self):
-        found = self.changed(lambda data: struct.pack_into("<I", data, self.image.optional + 64, 0))
-        self.assertTrue(any("checksum" in problem for problem in found), found)
+    def test_notices_wrong_sections(self):
+        table = self.image.table
+        self.check_changed(table + 36, "I", pe.EXECUTE | pe.WRITE, "writable and executable")
+        self.check_changed(table + 12, "I", self.image.sections[0].address + 0x200, "share a page")
+        place = self.image.section_at(self.image.directory(pe.IAT_DIRECTORY)[0])
+        header = table + 40 * self.image.sections.index(place)
+        self.check_changed(header + 36, "I", place.flags | pe.EXECUTE, "import address table")
 
-    def test_notices_missing_flags(self):
-        found = self.changed(lambda data: struct.pack_into("<H", data, self.image.optional + 70, 0))
-        self.assertTrue(any("relocated" in problem for problem in found), found)
-        self.assertTrue(any("NX" in problem for problem in found), found)
-        self.assertTrue(any("/DRIVER:WDM" in problem for problem in found), found)
+    def test_notices_missing_unwind_data(self):
+        directory = self.image.optional + 112 + 8 * pe.EXCEPTION_DIRECTORY
+        self.check_changed(directory + 4, "I", 0, "no unwind data")
+        self.assertTrue(list(unwind_problems(self.image, f"{self.image.base + 0xFFFFFF:x}: callq 0x140001000")))
+
+    def test_notices_large_frames(self):
+        self.assertEqual(pe.frame_bytes(bytes.fromhex("01 08 02 00 08 72 04 50")), 8 * 7 + 8 + 8)
+        self.assertEqual(pe.frame_bytes(bytes.fromhex("01 08 04 00 08 01 00 01 04 68 02 00")), 8 * 0x100)
+        self.assertEqual(pe.frame_bytes(bytes.fromhex("01 08 03 00 08 11 00 00 01 00")), 0x10000)
+        unwind, = struct.unpack_from("<I", self.image.data, self.image.offset(
+            self.image.directory(pe.EXCEPTION_DIRECTORY)[0]) + 8)
+        data = bytearray(self.image.data)
+        start = self.image.offset(unwind)
+        data[start:start + 8] = bytes.fromhex("01 08 02 00 08 01 00 10")
+        found = list(driver_problems(pe.Image(data)))
+        self.assertTrue(any("a frame of 32768 bytes" in problem for problem in found), found)
+
+
+class Programs(unittest.TestCase):
+    """The library and the client; Driver has the proof that image_problems finds what it looks for."""
+
+    def test_layout(self):
+        for name in ("libwnbd.dll", "wnbd-client.exe"):
+            with self.subTest(image=name):
+                self.assertEqual(list(image_problems(pe.Image((DIST / name).read_bytes()))), [])
 
 
 class Versions(unittest.TestCase):
