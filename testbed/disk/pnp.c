@@ -161,6 +161,7 @@ static NTSTATUS PnpCancelRemove(DISK *Disk, PIRP Irp)
         Disk->State = DISK_STARTED;
     }
     KeReleaseSpinLock(&Disk->Lock, Irql);
+    DbgPrint("wnbddisk: PhysicalDrive%lu: stays after all\n", Disk->Number);
     return IrpComplete(Irp, Status, Irp->IoStatus.Information);
 }
 
