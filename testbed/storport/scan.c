@@ -17,6 +17,7 @@ typedef struct {
     ADAPTER *Adapter;
     ULONG Number;
     BOOLEAN Starved; /* the last command found no memory and was not sent */
+    BOOLEAN Gone;    /* the last command was answered with NO_DEVICE */
     UCHAR Sense[PORT_SENSE_MAX];
     UCHAR Data[LUN_LIST_SIZE + GUARD_LENGTH];
 } SCAN;
@@ -29,6 +30,7 @@ static ULONG Command(SCAN *Scan, UNIT *Unit, const UCHAR *Cdb, UCHAR CdbLength, 
     ULONG i;
 
     Scan->Starved = Request == NULL;
+    Scan->Gone = FALSE;
     if (Request == NULL)
         return 0;
     RtlFillMemory(Scan->Data, Length, STALE_BYTE);
@@ -42,9 +44,12 @@ static ULONG Command(SCAN *Scan, UNIT *Unit, const UCHAR *Cdb, UCHAR CdbLength, 
     Request->Fields.SenseLength = sizeof(Scan->Sense);
     Request->Fields.CdbLength = CdbLength;
     RtlCopyMemory(Request->Fields.Cdb, Cdb, CdbLength);
-    if (NT_SUCCESS(PortRequestDescribe(Request, Scan->Data, Length)) &&
-        SRB_STATUS(PortRequestRun(Request)) == SRB_STATUS_SUCCESS)
-        Returned = Request->Fields.DataLength;
+    if (NT_SUCCESS(PortRequestDescribe(Request, Scan->Data, Length))) {
+        const UCHAR Status = SRB_STATUS(PortRequestRun(Request));
+
+        Returned = Status == SRB_STATUS_SUCCESS ? Request->Fields.DataLength : 0;
+        Scan->Gone = Status == SRB_STATUS_NO_DEVICE;
+    }
     Scan->Starved = Request->Attempts == 0;
     PortRequestFree(Request);
     for (i = 0; i < GUARD_LENGTH; ++i)
@@ -98,7 +103,8 @@ static BOOLEAN ReadListedPage(SCAN *Scan, UNIT *Unit, UCHAR Code, PUCHAR Page, U
 {
     const ULONG Returned = InquirePage(Scan, Unit, Code);
 
-    if (Returned == 0 && (Scan->Starved || Inquire(Scan, Unit) == 0))
+    /* Not asked again after "no device": there may be another disk at the address by now. */
+    if (Returned == 0 && (Scan->Starved || Scan->Gone || Inquire(Scan, Unit) == 0))
         return FALSE;
     PORT_REQUIRE(INQUIRY_DATA, Returned != 0, "page 0x%02x is listed and isn't answered", Code);
     CopyPage(Scan, Returned, Page, PageLength);
