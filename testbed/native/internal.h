@@ -47,6 +47,7 @@ struct _KTHREAD {
         BOOLEAN Raised;
     } Locks[NATIVE_LOCKS_MAX];
     BOOLEAN InDpc;
+    uint64_t Tick; /* interrupt time as this thread sees it, 0: as it is */
     PEPROCESS Process;
     NATIVE_GUARD *Guard;
     GROUND_THREAD *Ground;

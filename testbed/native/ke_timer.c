@@ -10,9 +10,11 @@ static struct {
     KTHREAD Thread;
 } Timers;
 
+/* The time of the last clock interrupt [kequeryinterrupttime]: it may stand still while a processor is busy. */
 ULONGLONG KeQueryInterruptTime(VOID)
 {
-    return GroundNow();
+    uint64_t Tick = KeGetCurrentThread()->Tick;
+    return Tick != 0 ? Tick : GroundNow();
 }
 
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER Frequency)

@@ -384,6 +384,14 @@ static bool EngineIsStopping(void)
     return Stopping;
 }
 
+/* With one processor, clock interrupts come between the pieces of work. */
+static void EngineTick(void)
+{
+    if (WskOptions.OneProcessor) {
+        Engine.Thread.Tick = GroundNow();
+    }
+}
+
 static void EngineMain(void *Context)
 {
     UNREFERENCED_PARAMETER(Context);
@@ -394,6 +402,7 @@ static void EngineMain(void *Context)
     while (!EngineIsStopping()) {
         GROUND_READY Ready[32];
         size_t Count = GroundPollerWait(Engine.Poller, Ready, 32);
+        EngineTick();
         for (size_t Index = 0; Index < Count; Index++) {
             EngineServe(Ready[Index].Context, Ready[Index].Events);
         }
@@ -401,6 +410,7 @@ static void EngineMain(void *Context)
         do { /* what these leave to this thread comes without a wake-up */
             Any = EngineServePosted();
             Any = DpcServeAll() || Any;
+            EngineTick();
         } while (Any);
     }
 }
