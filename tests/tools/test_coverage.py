@@ -33,7 +33,7 @@ class Coverage(unittest.TestCase):
         pages = ROOT / "build/coverage" / PROGRAM
         self.assertIn("slot_map.c", (pages / "index.html").read_text())
         page = next(pages.rglob("slot_map.c.html")).read_text()
-        self.assertIn("SlotMapTake", page)
+        self.assertIn("covered-line", page)
 
     def test_tool_that_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
