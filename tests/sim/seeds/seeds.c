@@ -5,7 +5,7 @@
  *     sim_seeds --seed 17              one
  *     sim_seeds --seed 1 --count 1000  a thousand
  *     sim_seeds --seed 1 --seconds 60  as many as there is time for
- *     --twice                          each seed two times: the traces must be the same
+ *     --twice                          each seed two times: the traces must be the same, those of two seeds not
  *     --verbose                        what happens, on standard error
  *
  * A failure prints the seed and the command that repeats it.
@@ -141,7 +141,7 @@ int main(int Count, char **Words)
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(TellSeed);
     }
-    uint64_t Begin = RealSeconds(), Traces = 0;
+    uint64_t Begin = RealSeconds(), Traces = 0, Last = 0;
     while (DoneCount < Arguments.Count && (Arguments.Seconds == 0 || RealSeconds() - Begin < Arguments.Seconds)) {
         uint64_t Seed = Arguments.Seed + DoneCount;
         uint64_t Trace = RunOne(Seed);
@@ -152,6 +152,11 @@ int main(int Count, char **Words)
         if (LifeVerbose) {
             printf("seed %" PRIu64 ": %" PRIu64 " hand-overs, trace %016" PRIx64 "\n", Seed, SeededSwitches(), Trace);
         }
+        if (Arguments.Twice && Trace == Last) {
+            fprintf(stderr, "two seeds have led to the same life\n");
+            abort();
+        }
+        Last = Trace;
         Traces ^= Trace;
         DoneCount++;
     }
