@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAUSE_MOST 300000000u          /* 30 s */
+#define LIFE_MOST (7200ull * 10000000) /* two hours: everything has a time limit, and those are minutes */
+
 static NTSTATUS Ask(LIFE *Life, const void *Command, ULONG CommandBytes, void *Answer, ULONG AnswerBytes, ULONG *Used)
 {
     return NativeIoctl(Life->Bed.File, WNBD_IOCTL_CONTROL_CODE, Command, CommandBytes, Answer, AnswerBytes, Used);
@@ -138,8 +141,11 @@ void ChaosMain(void *Context)
     bool Rough = SeededBelow(3) == 0, Pulls = SeededBelow(12) == 0;
     SeededName("chaos");
     /* Less and less: most lives are short, and long ones wait. */
-    for (uint32_t Pause = 5000000; Life->SlotsLeft != 0 && !Life->Gone; Pause += Pause / 8) {
+    for (uint32_t Pause = 5000000; Life->SlotsLeft != 0 && !Life->Gone; Pause += Pause < PAUSE_MOST ? Pause / 8 : 0) {
         GroundSleep(1 + SeededBelow(Pause));
+        if (GroundNow() > LIFE_MOST) {
+            LifeFail(NULL, "something waits for ever");
+        }
         if (Pulls && SeededBelow(20) == 0) {
             Pull(Life);
         } else if (Rough && SeededBelow(8) == 0) {

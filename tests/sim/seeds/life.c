@@ -102,9 +102,11 @@ uint64_t LifeRun(uint64_t Seed)
     SeededBegin(Seed);
     Life->Seed = Seed;
     HostDraw();
+    Life->LateCaptures = SeededBelow(8) == 0 ? 1 + SeededBelow(3) : 0;
     NativeStart(&(NATIVE_OPTIONS){.Seed = SeededNumber(),
                                   .WskSynchronousOneIn = SeededBelow(4),
                                   .WskShortReceiveOneIn = SeededBelow(3) == 0 ? 2 + SeededBelow(8) : 0,
+                                  .WskLateCaptures = Life->LateCaptures,
                                   .LogLevel = LifeVerbose ? 3 : 0,
                                   .Log = LogLook});
     NativeRegistrySetDword(NATIVE_SERVICES "wnbd\\Parameters", "SendWindow", 1 + SeededBelow(8));

@@ -66,10 +66,11 @@ typedef struct LIFE {
     SLOT Slots[LIFE_SLOTS_MOST];
     uint32_t SlotCount;
     uint32_t SlotsLeft;
-    uint32_t Rounds;     /* sessions of each slot */
-    uint32_t Operations; /* of each worker, about */
-    bool Stopping;       /* the adapter is stopped, or on its way */
-    bool Gone;           /* the adapter was pulled out */
+    uint32_t Rounds;       /* sessions of each slot */
+    uint32_t Operations;   /* of each worker, about */
+    uint32_t LateCaptures; /* the network starts after so many attempts to use it */
+    bool Stopping;         /* the adapter is stopped, or on its way */
+    bool Gone;             /* the adapter was pulled out */
     uint32_t BusResetsActive;
     EXCUSES Excuses;
     uint64_t SrbsDone;

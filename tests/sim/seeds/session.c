@@ -172,6 +172,9 @@ static void MapCheck(SLOT *Slot, const MAP_RESULT *Result)
     const LIFE *Life = Slot->Life;
     bool Disturbed = Slot->Ending || Life->Stopping || Life->Gone || Life->Excuses.Ends != 0 || Result->Cancelled;
     SERVER_COUNTS Counts = SeededServerCounts(Slot->Server);
+    /* As early in a boot. IOCTL_WNBD_CREATE has no words. */
+    Disturbed = Disturbed || (Life->LateCaptures != 0 && Counts.Connections == 0 &&
+                              (Result->Words[0] == '\0' || strstr(Result->Words, "has not started") != NULL));
     if (Result->Win32 != 0 && !Disturbed && !Slot->Unreachable && !(ServerMayRefuse(Slot) && Counts.Committed)) {
         LifeFail(Slot, "a good server was refused: %u %s", Result->Win32, Result->Words);
     }
