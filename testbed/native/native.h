@@ -164,6 +164,10 @@ NTSTATUS NativeIoctl(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG Inp
 /* The same without waiting. Output must stay until NativeRequestWait has returned. */
 NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
                                  ULONG OutputLength);
+/* The same in two steps: from the first on, another thread may cancel it. */
+NATIVE_REQUEST *NativeIoctlMake(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                                ULONG OutputLength);
+void NativeRequestSend(NATIVE_FILE *File, NATIVE_REQUEST *Request);
 /*
  * IRP_MJ_SCSI for the device's stack: the SRB is the caller's, Data (non-paged, may be NULL) is described by an MDL.
  */

@@ -95,8 +95,8 @@ NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used)
     return Status;
 }
 
-NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
-                                 ULONG OutputLength)
+NATIVE_REQUEST *NativeIoctlMake(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                                ULONG OutputLength)
 {
     NATIVE_REQUEST *Request = RequestCreate(File, IRP_MJ_DEVICE_CONTROL);
     PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Request->Irp);
@@ -116,7 +116,19 @@ NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Inpu
     Stack->Parameters.DeviceIoControl.IoControlCode = Code;
     Stack->Parameters.DeviceIoControl.InputBufferLength = InputLength;
     Stack->Parameters.DeviceIoControl.OutputBufferLength = OutputLength;
+    return Request;
+}
+
+void NativeRequestSend(NATIVE_FILE *File, NATIVE_REQUEST *Request)
+{
     RequestSend(File, Request->Irp);
+}
+
+NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                                 ULONG OutputLength)
+{
+    NATIVE_REQUEST *Request = NativeIoctlMake(File, Code, Input, InputLength, Output, OutputLength);
+    NativeRequestSend(File, Request);
     return Request;
 }
 

@@ -119,6 +119,15 @@ static void MapProperties(SLOT *Slot, WNBD_PROPERTIES *Properties)
     Properties->MaxUnmapDescCount = SeededBelow(2) == 0 ? 0 : 2 + SeededBelow(64);
 }
 
+/* Takes the request back: while it is being sent, soon after, or late. */
+static void CancelMain(void *Context)
+{
+    if (SeededBelow(2) == 0) {
+        GroundSleep(SeededBelow(3) == 0 ? SeededBelow(2000000) : SeededBelow(20000));
+    }
+    NativeRequestCancel(Context);
+}
+
 /* IOCTL_WNBD_CREATE_EX or IOCTL_WNBD_CREATE; sometimes taken back while it waits, with the handle that it came by. */
 static void Map(SLOT *Slot, const WNBD_PROPERTIES *Properties, MAP_RESULT *Result)
 {
@@ -133,11 +142,12 @@ static void Map(SLOT *Slot, const WNBD_PROPERTIES *Properties, MAP_RESULT *Resul
     memset(Result, 0, sizeof(*Result));
     Command.IoControlCode = Extended ? IOCTL_WNBD_CREATE_EX : IOCTL_WNBD_CREATE;
     NATIVE_REQUEST *Request =
-        NativeIoctlBegin(File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), Extended ? (void *)&Answer : Info,
-                         Extended ? sizeof(Answer) : sizeof(*Info));
-    if (Cancel) {
-        GroundSleep(SeededBelow(3) == 0 ? SeededBelow(2000000) : SeededBelow(20000));
-        NativeRequestCancel(Request);
+        NativeIoctlMake(File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), Extended ? (void *)&Answer : Info,
+                        Extended ? sizeof(Answer) : sizeof(*Info));
+    GROUND_THREAD *Canceller = Cancel ? GroundThreadStart(CancelMain, Request, "cancel") : NULL;
+    NativeRequestSend(File, Request);
+    if (Canceller != NULL) {
+        GroundThreadJoin(Canceller);
     }
     NTSTATUS Status = NativeRequestWait(Request, &Used);
     if (Own != NULL) {
