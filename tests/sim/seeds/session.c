@@ -27,7 +27,8 @@ static void WeatherDraw(SLOT *Slot)
         Weather->SplitOneIn = 1 + SeededBelow(8);
     }
     if (SeededBelow(2) == 0) {
-        Weather->DelayMost = Slot->Tiny ? 1 + SeededBelow(1000) : 1 + SeededBelow(20000);
+        /* The smallest buffers with the longest delays must let what is asked for at once through in seconds. */
+        Weather->DelayMost = 1 + SeededBelow(Slot->Tiny ? 60 : 20000);
     }
 }
 
