@@ -12,8 +12,9 @@
 #define SYSTEM_TIME_BEGIN 134116128000000000u
 /* A thread that spins alone so often waits for what never happens. */
 #define SPINS_MOST 100000u
-/* On a slow machine a deadline may pass while threads could still run, but not more than this at a time. */
+/* On a slow machine a deadline may pass while threads could still run: so far ahead, and so much in all. */
 #define JUMP_MOST (500u * 10000u)
+#define JUMPS_MOST (3u * 10000000u)
 
 typedef enum { THREAD_READY, THREAD_WAITING, THREAD_ENDED } THREAD_STATE;
 
@@ -45,6 +46,7 @@ static struct {
     uint32_t StepsMost; /* between two hand-overs of a thread that needn't wait, twice the mean */
     uint32_t StepsLeft;
     uint32_t JumpOneIn; /* 0: never */
+    uint64_t JumpsLeft; /* time that may still be jumped over, so that no time limit passes by jumps alone */
     uint32_t Spins;
 } Seeded;
 
@@ -153,6 +155,7 @@ void SeededBegin(uint64_t Seed)
     FiberMain(&Seeded.Main.Fiber);
     Seeded.StepsMost = Steps[SeededBelow(5)];
     Seeded.StepsLeft = 1 + SeededBelow(Seeded.StepsMost);
+    Seeded.JumpsLeft = JUMPS_MOST;
     Seeded.JumpOneIn = SeededBelow(4) == 0 ? 500 + SeededBelow(5000) : 0;
 }
 
@@ -283,7 +286,9 @@ static void Reschedule(GROUND_THREAD *Not)
 {
     if (Seeded.JumpOneIn != 0 && SeededBelow(Seeded.JumpOneIn) == 0) {
         uint64_t Next = NextDeadline();
-        if (Next != UINT64_MAX && Next > Seeded.Now && Next - Seeded.Now <= JUMP_MOST) {
+        if (Next != UINT64_MAX && Next > Seeded.Now && Next - Seeded.Now <= JUMP_MOST &&
+            Next - Seeded.Now <= Seeded.JumpsLeft) {
+            Seeded.JumpsLeft -= Next - Seeded.Now;
             TimeAdvance(Next);
         }
     }
