@@ -143,6 +143,23 @@ class Rules(unittest.TestCase):
         self.check_irql(uses + tick, "from no function type")
         self.check_irql(f"static DISK_TICK DiskTick;\n{uses}{tick}", "from no function type")
 
+    def test_irql_of_calls(self):
+        def caller(irql, *calls):
+            lines = "".join(f"    {call};\n" for call in calls)
+            return f"_IRQL_requires_{irql}_LEVEL)\nstatic void DiskOne(DISK *Disk)\n{{\n{lines}}}\n"
+
+        options, move = "OptionsSendWindow()", "ConnectionMove(Connection, State)"
+        self.assertEqual(self.irql(caller("max_(PASSIVE", options)), [])
+        self.assertEqual(self.irql(caller("(DISPATCH", move)), [])
+        self.assertEqual(self.irql(caller("max_(DISPATCH", "KeAcquireSpinLock(&Disk->Lock, &Irql)", move)), [])
+        self.check_irql(caller("max_(DISPATCH", options), "which may not")
+        self.check_irql(caller("(DISPATCH", options), "which may not")
+        self.check_irql(caller("max_(DISPATCH", move), "runs under one")
+        self.check_irql(caller("max_(PASSIVE", move), "runs under one")
+        start = "_Use_decl_annotations_\nBOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)\n{\n    %s;\n}\n"
+        self.check_irql(start % options, "which may not")
+        self.check_irql(start % move, "runs under one")
+
     def test_layers(self):
         def including(name, path):
             return self.findings(f"/* {LICENCE} */\n#include {name}\n", path)
