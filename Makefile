@@ -5,6 +5,7 @@
 # make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
 # make soak     simulates lives of the driver from seeds for as long as asked; SEED=n, SECONDS=n
 # make fuzz     fuzzes: TARGET=name SECONDS=n; without TARGET it lists the targets
+# make mutants  plants bugs and sees which tests catch them; NAMES="..." for some of tests/mutants
 # make coverage which lines and branches the tests reach, as a table and as HTML
 all: ; @tools/build
 demo: ; @tools/demo
@@ -12,6 +13,7 @@ test: ; @tools/run-tests
 bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
 soak: ; @tools/deps build test && tools/soak $(if $(SEED)$(SECONDS),$(or $(SEED),0) $(SECONDS))
 fuzz: ; @tools/deps build test && tools/fuzz $(TARGET) $(SECONDS)
+mutants: ; @tools/deps build test && tools/mutants $(NAMES)
 coverage: ; @tools/deps build test && tools/coverage
 clean: ; rm -rf build
-.PHONY: all demo test bench soak fuzz coverage clean
+.PHONY: all demo test bench soak fuzz mutants coverage clean

@@ -5,8 +5,10 @@
  * server, and what is written is written when the answer comes.
  */
 #include "bed.h"
+#include "script.h"
 #include "server.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -114,11 +116,91 @@ static void TestWriteThrough(void)
     Stop(&Bed, &Disk, &Server);
 }
 
+/* ---- a server without FUA: a flush follows the last part of a write, not the first that is answered ---- */
+
+enum { CMD_READ = 0, CMD_WRITE = 1, CMD_FLUSH = 3 };
+
+static struct {
+    atomic_bool FirstAnswered; /* the first part of the write was, the second was not */
+    atomic_bool FlushedEarly;
+    atomic_bool FlushedLast;
+} Seen;
+
+/* The greeting and NBD_OPT_GO, with blocks of 4 KiB at most and no FUA. */
+static bool ConnectWithParts(PEER *Peer)
+{
+    static const uint8_t Export[12] = {0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0x05};
+    static const uint8_t Sizes[14] = {0, 3, 0, 0, 2, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 0};
+    uint32_t Option;
+    return PeerSay(Peer, "NBDMAGICIHAVEOPT\0\3", 18) && PeerHearOption(Peer, true, &Option) &&
+           PeerAnswer(Peer, SCRIPT_OPT_GO, SCRIPT_REP_INFO, Export, sizeof(Export)) &&
+           PeerAnswer(Peer, SCRIPT_OPT_GO, SCRIPT_REP_INFO, Sizes, sizeof(Sizes)) &&
+           PeerAnswer(Peer, SCRIPT_OPT_GO, SCRIPT_REP_ACK, "", 0);
+}
+
+static void PlayParts(PEER *Peer)
+{
+    static const uint8_t Block[BLOCK];
+    SCRIPT_REQUEST Parts[2], Next;
+    if (!ConnectWithParts(Peer) || !PeerHearRequest(Peer, &Parts[0]) || !PeerHearRequest(Peer, &Parts[1])) {
+        return;
+    }
+    CHECK(Parts[0].Type == CMD_WRITE && Parts[1].Type == CMD_WRITE);
+    PeerReply(Peer, 0, Parts[0].Cookie, "", 0);
+    atomic_store(&Seen.FirstAnswered, true);
+    for (int Reads = 0; Reads < 2 && PeerHearRequest(Peer, &Next);) {
+        bool Read = Next.Type == CMD_READ;
+        PeerReply(Peer, 0, Next.Cookie, Block, Read ? BLOCK : 0);
+        Reads += Read;
+        if (!Read) {
+            atomic_store(&Seen.FlushedEarly, true);
+        }
+    }
+    PeerReply(Peer, 0, Parts[1].Cookie, "", 0);
+    while (PeerHearRequest(Peer, &Next) && Next.Type != 2 /* NBD_CMD_DISC */) {
+        atomic_store(&Seen.FlushedLast, Next.Type == CMD_FLUSH);
+        PeerReply(Peer, 0, Next.Cookie, "", 0);
+    }
+}
+
+/*
+ * When the first read has been answered, so has the first part of the write before it; what the driver has made of
+ * that is in front of the second read.
+ */
+static void TestFlushAfterParts(void)
+{
+    static UCHAR Data[8192];
+    SCRIPT Script = {.Play = PlayParts};
+    UCHAR Cdb[16], Byte512[BLOCK];
+    DISK_IO Write;
+    BED Bed;
+    DISK Disk;
+    printf("flush of a write with FUA: after its last part\n");
+    ScriptStart(&Script);
+    BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = 3});
+    BedMapDisk(&Bed, &Disk, Script.Port);
+    DiskCdb16(Cdb, 0x8A, 0, sizeof(Data) / BLOCK, true);
+    DiskBegin(&Disk, &Write, false, Cdb, 16, SRB_FLAGS_DATA_OUT, Data, sizeof(Data));
+    for (unsigned Tries = 0; !atomic_load(&Seen.FirstAnswered); Tries++) {
+        CHECK(Tries < 60000);
+        nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+    }
+    CHECK(Move(&Disk, false, 100, Byte512) == SRB_STATUS_SUCCESS);
+    CHECK(Move(&Disk, false, 100, Byte512) == SRB_STATUS_SUCCESS);
+    CHECK(!atomic_load(&Seen.FlushedEarly));
+    CHECK(DiskWait(&Write, NULL) == SRB_STATUS_SUCCESS);
+    CHECK(atomic_load(&Seen.FlushedLast));
+    BedUnmapDisk(&Bed, &Disk);
+    BedStop(&Bed);
+    ScriptStop(&Script);
+}
+
 int main(void)
 {
     TestLateWrite();
     TestLongVerify();
     TestWriteThrough();
+    TestFlushAfterParts();
     printf("ok\n");
     return 0;
 }
