@@ -59,6 +59,7 @@ static void HostDraw(void)
     PortOptions = (PORT_OPTIONS){.StartIoAtDispatch = SeededBelow(2) == 0,
                                  .StopBeforeServiceIrps = SeededBelow(2) == 0,
                                  .FindToRestart = SeededBelow(2) == 0,
+                                 .ResetExcludesStartIo = SeededBelow(2) == 0,
                                  .FailMappingEvery = SeededBelow(4) == 0 ? 2 + SeededBelow(30) : 0};
     PortOptions.MissBusChanges = SeededBelow(4) == 0 ? (LONG)SeededBelow(4) : 0;
 }

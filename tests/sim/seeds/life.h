@@ -93,3 +93,4 @@ void ChaosMain(void *Context);
 void WorkerRun(SLOT *Slot, uint32_t Operations);
 /* SRB_FUNCTION_RESET_LOGICAL_UNIT, _RESET_DEVICE or _RESET_BUS, waited for. */
 void WorkerReset(SLOT *Slot, ULONG Function);
+void WorkerResetBus(SLOT *Slot);

@@ -330,8 +330,10 @@ static bool SessionEvent(SLOT *Slot)
         WorkerReset(Slot, SRB_FUNCTION_RESET_DEVICE);
         return false;
     case 2:
-        if (SeededBelow(3) == 0) {
+        if (SeededBelow(4) == 0) {
             WorkerReset(Slot, SRB_FUNCTION_RESET_BUS);
+        } else {
+            WorkerResetBus(Slot);
         }
         return false;
     case 3:

@@ -3,6 +3,7 @@
 #include "life.h"
 
 #include <port.h>
+#include <storage_ioctl.h>
 
 #include <stdlib.h>
 
@@ -269,6 +270,21 @@ static void ResetEnded(SLOT *Slot, bool Bus)
     } else {
         Slot->ResetsActive--;
         Slot->Excuses.Resets++;
+    }
+}
+
+/* The way that a program has: straight to HwResetBus, after which the host looks for what the driver still holds. */
+void WorkerResetBus(SLOT *Slot)
+{
+    const LIFE *Life = Slot->Life;
+    PORT_BUS_RESET_REQUEST Request = {.PathId = 0};
+    ResetBegun(Slot, true);
+    NTSTATUS Status =
+        NativeIoctl(Life->Bed.File, PORT_IOCTL_STORAGE_RESET_BUS, &Request, sizeof(Request), NULL, 0, NULL);
+    ResetEnded(Slot, true);
+    SeededNote((uint32_t)Status);
+    if (!NT_SUCCESS(Status) && Life->Excuses.Ends == 0 && !Life->Gone) {
+        LifeFail(Slot, "the reset of the bus failed: 0x%08x", (unsigned)Status);
     }
 }
 
