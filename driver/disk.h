@@ -52,7 +52,7 @@ struct DISK {
 
 /* A disk with the properties asked for, one reference, not in the table yet. PASSIVE_LEVEL. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
-NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Disk);
+NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result);
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskReference(DISK *Disk);

@@ -37,7 +37,7 @@ static DWORD CreateOn(HANDLE Adapter, WNBD_PROPERTIES *Properties, PWNBD_CREATE_
 static DWORD CreateNbd(const WNBD_PROPERTIES *Properties, PWNBD_CREATE_RESULT Result, HANDLE *Adapter)
 {
     TEXT Cause;
-    WNBD_PROPERTIES Own;
+    WNBD_PROPERTIES Own = {0};
     memset(Result, 0, sizeof(*Result));
     if (Properties) {
         Own = *Properties;

@@ -16,7 +16,7 @@
 /* ---- log.c ---- */
 
 #if defined(__clang__) || defined(__GNUC__)
-#define LOG_FORMAT(Index) __attribute__((format(printf, Index, Index + 1)))
+#define LOG_FORMAT(Index) __attribute__((format(printf, (Index), (Index) + 1)))
 #else
 #define LOG_FORMAT(Index)
 #endif

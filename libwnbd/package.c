@@ -64,7 +64,7 @@ static bool ManufacturerHasOurId(HINF Inf, INFCONTEXT *Line)
     DWORD Fields = SetupGetFieldCount(Line);
     for (DWORD Field = 2; Field <= Fields; Field++) {
         if (SetupGetStringFieldW(Line, Field, Decoration, FIELD_LENGTH, NULL)) {
-            swprintf(Section, FIELD_LENGTH * 2, L"%ls.%ls", Models, Decoration);
+            swprintf(Section, ARRAYSIZE(Section), L"%ls.%ls", Models, Decoration);
             if (ModelsHaveOurId(Inf, Section)) {
                 return true;
             }

@@ -15,7 +15,7 @@
 #define MILLISECONDS 1000
 #define SECONDS_MAX (UINT32_MAX / MILLISECONDS) /* the library takes milliseconds in 32 bits */
 
-#define INSTANCE_ARGUMENT(HelpText) {.Name = "instance-name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = HelpText}
+#define INSTANCE_ARGUMENT(HelpText) {.Name = "instance-name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = (HelpText)}
 
 const OPTION_SPEC CommandCommonOptions[] = {
     {.Name = "debug", .Help = "write what the library does to standard error"},

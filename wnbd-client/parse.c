@@ -149,7 +149,17 @@ static bool OptionUnknown(PARSER *Parser, const char *Argument, size_t Length)
                      Command->Name);
 }
 
-/* Handles an option that stands after the command's name, or --debug before it. */
+/* An option is there that may be there once. */
+static bool ParsePresent(PARSER *Parser, const char *Name, bool *Present)
+{
+    if (*Present) {
+        return ParseFail(Parser, "--%s is given twice (give it once)", Name);
+    }
+    *Present = true;
+    return true;
+}
+
+/* Handles an option that stands after the command's name. */
 static bool ParseOption(PARSER *Parser, const char *Argument)
 {
     COMMAND_LINE *Line = Parser->Line;
@@ -160,7 +170,7 @@ static bool ParseOption(PARSER *Parser, const char *Argument)
     size_t Index = 0;
     const OPTION_SPEC *Option = NULL;
     if (strncmp(Argument, "--", 2) == 0) {
-        Option = Line->Command == NULL ? NULL : OptionFind(Line->Command->Options, Name, Length, &Index);
+        Option = OptionFind(Line->Command->Options, Name, Length, &Index);
         if (Option == NULL) {
             Option = OptionFind(CommandCommonOptions, Name, Length, &Index);
             Common = Option != NULL;
@@ -170,10 +180,9 @@ static bool ParseOption(PARSER *Parser, const char *Argument)
         return OptionUnknown(Parser, Argument, strcspn(Argument, "="));
     }
     bool *Present = Common ? &Line->Debug : &Line->Options[Index].Present;
-    if (*Present) {
-        return ParseFail(Parser, "--%s is given twice (give it once)", Option->Name);
+    if (!ParsePresent(Parser, Option->Name, Present)) {
+        return false;
     }
-    *Present = true;
     if (Option->Kind != OPTION_FLAG) {
         const char *Text = OptionTakeValue(Parser, Option, Inline);
         return Text != NULL && OptionSet(Parser, Option, &Line->Options[Index], Text);
@@ -239,8 +248,10 @@ static bool ParseArgument(PARSER *Parser, const char *Argument)
         Parser->OptionsEnded = true;
         return true;
     }
-    if (Line->Command == NULL && strcmp(Argument, "--debug") != 0) {
-        return ParseCommandName(Parser, Argument); /* -v, -h, --help */
+    if (Line->Command == NULL) {
+        /* -v, -h and --help are commands; of the options only this one may stand before the command. */
+        return strcmp(Argument, "--debug") == 0 ? ParsePresent(Parser, "debug", &Line->Debug)
+                                                : ParseCommandName(Parser, Argument);
     }
     if (strcmp(Argument, "-h") == 0 || strcmp(Argument, "--help") == 0) {
         Line->Help = true;

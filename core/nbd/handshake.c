@@ -174,7 +174,7 @@ static bool NbdReplyLengths(const NBD_CLIENT *Client, uint32_t Type, uint32_t *L
     }
     if (Type == NBD_REP_SERVER && Client->Option == NBD_OPT_LIST) {
         *Least = sizeof(BE32);
-        *Most = sizeof(BE32) + 2 * NBD_STRING_MAX;
+        *Most = (uint32_t)sizeof(BE32) + 2 * NBD_STRING_MAX;
         return true;
     }
     return false;
