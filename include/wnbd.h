@@ -264,7 +264,8 @@ DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties);
  * as a warning when the disk was removed nevertheless, as fallback.
  * ERROR_FILE_NOT_FOUND: no such disk. ERROR_TIMEOUT: Windows refused until the
  * timeout. ERROR_REMOVE_FAILED: it failed for another reason. In these two
- * cases the disk is still there.
+ * cases the disk is still there. ERROR_DEVICE_IN_USE: it does no more I/O, but
+ * Windows still shows it.
  */
 DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions);
 /* The same for any disk, by its name. */

@@ -93,7 +93,7 @@ static DWORD AwaitGone(HANDLE Adapter, const char *Name, const WNBD_CONNECTION_I
         if (!DeadlinePause(&Deadline, GONE_POLL_MS)) {
             LogError("%s is withdrawn, but Windows still shows its disk (%s)", Name,
                      NarrowText(Info->PNPDeviceID).Text);
-            return ERROR_TIMEOUT;
+            return ERROR_DEVICE_IN_USE;
         }
     }
     return ERROR_SUCCESS;

@@ -78,6 +78,8 @@ static const ERROR_WORDS Words[] = {
     {ACTION_DISK, ERROR_FILE_NOT_FOUND, "no disk of that name is mapped", "wnbd-client list shows the names"},
     {ACTION_UNMAP, ERROR_FILE_NOT_FOUND, "no disk of that name is mapped", "wnbd-client list shows the names"},
     {ACTION_UNMAP, ERROR_TIMEOUT, "Windows did not let go of the disk in time", InUseAdvice},
+    {ACTION_UNMAP, ERROR_DEVICE_IN_USE, "the disk does no more I/O, but Windows still shows it",
+     "close the programs and windows that use it; it goes with the last of them"},
     {ACTION_UNMAP, ERROR_REMOVE_FAILED, "Windows refused to let go of the disk", InUseAdvice},
     {ACTION_FIND_INF, ERROR_FILE_NOT_FOUND, "there is no such file", "give the path of wnbd.inf"},
     {ACTION_FIND_INF, ERROR_PATH_NOT_FOUND, "there is no such folder", "give the path of wnbd.inf"},

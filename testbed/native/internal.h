@@ -55,6 +55,8 @@ struct _KTHREAD {
     PVOID Context;
 };
 
+extern uint64_t NtSeed; /* NativeStart's, for reports */
+
 /* Checks the IRQL of the NT function that calls it; also the place where another thread may run. */
 void NtEnter(const char *Function, KIRQL Highest);
 #define NT_ENTER(Highest) NtEnter(__func__, (Highest))

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+uint64_t NtSeed;
 static NATIVE_DRIVER *NativeDrivers;
 
 void NativeStart(const NATIVE_OPTIONS *Options)
 {
+    NtSeed = Options->Seed;
     GroundSeed(Options->Seed);
     GroundNow();
     FaultStart(Options->Faults);

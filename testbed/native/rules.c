@@ -34,9 +34,10 @@ void NtViolation(NATIVE_RULE Rule, const char *Function, const char *Format, ...
              "  what:   %s\n"
              "  rule:   %s\n"
              "  page:   %s\n"
-             "  thread: %s, IRQL %u, %u spin locks held\n",
+             "  thread: %s, IRQL %u, %u spin locks held\n"
+             "  seed:   %llu\n",
              NtRules[Rule].Name, Function, Details, NtRules[Rule].Text, NtRules[Rule].Page, Thread->Name,
-             (unsigned)Thread->Irql, (unsigned)Thread->LockCount);
+             (unsigned)Thread->Irql, (unsigned)Thread->LockCount, (unsigned long long)NtSeed);
     GroundWrite(Report);
     GroundBacktrace();
     abort();
@@ -54,8 +55,10 @@ VOID KeBugCheckEx(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PT
 
 void NativeStopWith(const char *Text)
 {
+    char Seed[40];
+    snprintf(Seed, sizeof(Seed), "\n  seed:   %llu\n", (unsigned long long)NtSeed);
     GroundWrite(Text);
-    GroundWrite("\n");
+    GroundWrite(Seed);
     GroundBacktrace();
     abort();
 }

@@ -50,7 +50,7 @@ static bool Caught(const MISUSE *Misuse)
     waitpid(Pid, &Status, 0);
     snprintf(Expected, sizeof(Expected), "rule broken: %s ====", NtRuleName(Misuse->Rule));
     return WIFSIGNALED(Status) && WTERMSIG(Status) == SIGABRT && strstr(Report, Expected) != NULL &&
-           strstr(Report, "page:   ") != NULL;
+           strstr(Report, "page:   ") != NULL && strstr(Report, "seed:   ") != NULL;
 }
 
 static bool Run(const MISUSE *Misuse, size_t Count, bool *Tested)
