@@ -120,8 +120,8 @@ static void Waits(HOST *Host, DISK *Disks, RAM_COMMAND_CODE On, unsigned Value)
 
 static void OpenTwo(HOST *Host, DISK *Disks)
 {
-    HostCommand(Host, RAM_PLUG, 1, 0);
     DiskOpen(Host, &Disks[0], 0);
+    HostCommand(Host, RAM_PLUG, 1, 0);
     DiskOpen(Host, &Disks[1], 1);
 }
 
