@@ -461,6 +461,7 @@ class ClassDriver(unittest.TestCase):
 
     def test_unplug_with_requests_in_flight(self):
         self.plug(16384, 512, 64 << 10, 513)
+        commands()  # what other tests have read
         run("ramctl", "hold")
         reader = threading.Thread(target=lambda: results.append(
             self.disk("read", 0, "1M", "out", status=1, timeout=20)[1]))
