@@ -277,29 +277,20 @@ UCHAR PortAdapterSend(ADAPTER *Adapter, ULONG Function, STOR_PNP_ACTION Action)
     return Status;
 }
 
+static BOOLEAN HasQueue(UNIT *Unit, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+    return !IsListEmpty(&Unit->Queue);
+}
+
 static VOID FailQueues(ADAPTER *Adapter)
 {
-    LIST_ENTRY *Entry;
     UNIT *Unit;
-    KIRQL Irql;
 
-    do {
-        Unit = NULL;
-        KeAcquireSpinLock(&Adapter->Lock, &Irql);
-        for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
-            UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
-
-            if (!IsListEmpty(&Candidate->Queue)) {
-                Unit = Candidate;
-                PortUnitReference(Unit);
-            }
-        }
-        KeReleaseSpinLock(&Adapter->Lock, Irql);
-        if (Unit != NULL) {
-            PortQueueFail(Unit, SRB_STATUS_NO_DEVICE);
-            PortUnitDereference(Unit);
-        }
-    } while (Unit != NULL);
+    while ((Unit = PortUnitWalk(Adapter, HasQueue, NULL)) != NULL) {
+        PortQueueFail(Unit, SRB_STATUS_NO_DEVICE);
+        PortUnitDereference(Unit);
+    }
 }
 
 static VOID CompleteServiceIrps(ADAPTER *Adapter)

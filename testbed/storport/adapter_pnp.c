@@ -66,25 +66,14 @@ static NTSTATUS Start(ADAPTER *Adapter, PIRP Irp)
     return PortIrpComplete(Irp, Status, 0);
 }
 
-/* A unit that still has a device stack on its PDO, referenced, or NULL. It doesn't come back. */
-static UNIT *FindAttached(ADAPTER *Adapter)
+/* A unit that still has a device stack on its PDO. It doesn't come back. */
+static BOOLEAN TakeAttached(UNIT *Unit, PVOID Context)
 {
-    UNIT *Unit = NULL;
-    LIST_ENTRY *Entry;
-    KIRQL Irql;
-
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
-        UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
-
-        if (Candidate->Pdo != NULL && Candidate->Pdo->AttachedDevice != NULL) {
-            Unit = Candidate;
-            Unit->State = UNIT_GONE;
-            PortUnitReference(Unit);
-        }
-    }
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
-    return Unit;
+    UNREFERENCED_PARAMETER(Context);
+    if (Unit->Pdo == NULL || Unit->Pdo->AttachedDevice == NULL)
+        return FALSE;
+    Unit->State = UNIT_GONE;
+    return TRUE;
 }
 
 /*
@@ -95,7 +84,7 @@ static VOID EvictUnits(ADAPTER *Adapter)
 {
     UNIT *Unit;
 
-    while ((Unit = FindAttached(Adapter)) != NULL) {
+    while ((Unit = PortUnitWalk(Adapter, TakeAttached, NULL)) != NULL) {
         BOOLEAN Removed;
 
         PortUnitSendIrp(Unit, IRP_MN_REMOVE_DEVICE, NULL, NULL);

@@ -53,24 +53,17 @@ static PIRP TakeIrp(ADAPTER *Adapter)
     return Irp;
 }
 
-/* The Index-th unit that PnP knows and that is there, referenced, or NULL. */
+/* Counts *Context down: the unit with that index of those that PnP knows and that are there. */
+static BOOLEAN IsAtIndex(UNIT *Unit, PVOID Context)
+{
+    ULONG *Index = Context;
+
+    return Unit->State == UNIT_PRESENT && Unit->Reported && (*Index)-- == 0;
+}
+
 static UNIT *UnitAt(ADAPTER *Adapter, ULONG Index)
 {
-    UNIT *Unit = NULL;
-    LIST_ENTRY *Entry;
-    KIRQL Irql;
-
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
-        UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
-
-        if (Candidate->State == UNIT_PRESENT && Candidate->Reported && Index-- == 0) {
-            Unit = Candidate;
-            PortUnitReference(Unit);
-        }
-    }
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
-    return Unit;
+    return PortUnitWalk(Adapter, IsAtIndex, &Index);
 }
 
 /* Device ids are ASCII [Device Identification Strings]. */

@@ -292,6 +292,8 @@ VOID PortConfigCheck(const HW_INITIALIZATION_DATA *Init, const PORT_CONFIGURATIO
 /* unit.c */
 UNIT *PortUnitFind(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 UNIT *PortUnitFindLocked(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
+/* The first unit for which Visit returns TRUE, referenced, or NULL. Visit runs under Lock and may change the unit. */
+UNIT *PortUnitWalk(ADAPTER *Adapter, BOOLEAN (*Visit)(UNIT *Unit, PVOID Context), PVOID Context);
 /* Makes a unit that isn't in the adapter's list; the caller's reference is its only one. */
 UNIT *PortUnitMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 UNIT *PortUnitFindOrMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);

@@ -276,27 +276,20 @@ VOID PortQueuePump(UNIT *Unit)
     }
 }
 
+static BOOLEAN MayStartAt(UNIT *Unit, PVOID Context)
+{
+    const ULONGLONG *Now = Context;
+
+    return MayStart(Unit, *Now);
+}
+
 VOID PortQueuePumpAll(ADAPTER *Adapter)
 {
-    LIST_ENTRY *Entry;
-    UNIT *Unit;
-    KIRQL Irql;
-
     /* One unit at a time, because a callback can't be made under the lock that guards the list. */
     for (;;) {
-        const ULONGLONG Now = PortPlatformTime();
+        ULONGLONG Now = PortPlatformTime();
+        UNIT *Unit = PortUnitWalk(Adapter, MayStartAt, &Now);
 
-        Unit = NULL;
-        KeAcquireSpinLock(&Adapter->Lock, &Irql);
-        for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
-            UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
-
-            if (MayStart(Candidate, Now)) {
-                Unit = Candidate;
-                PortUnitReference(Unit);
-            }
-        }
-        KeReleaseSpinLock(&Adapter->Lock, Irql);
         if (Unit == NULL)
             return;
         PortQueuePump(Unit);

@@ -234,28 +234,16 @@ static VOID ScanTarget(SCAN *Scan, UCHAR Path, UCHAR Target)
     }
 }
 
-/* A unit that this scan didn't see and that isn't known as gone yet, referenced, or NULL. */
-static UNIT *NextUnseen(SCAN *Scan)
+/* A unit that this scan didn't see and that isn't known as gone yet. */
+static BOOLEAN TakeUnseen(UNIT *Unit, PVOID Context)
 {
-    ADAPTER *Adapter = Scan->Adapter;
-    UNIT *Unit = NULL;
-    LIST_ENTRY *Entry;
-    KIRQL Irql;
+    const SCAN *Scan = Context;
 
-    KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Unit == NULL; Entry = Entry->Flink) {
-        UNIT *Candidate = CONTAINING_RECORD(Entry, UNIT, Link);
-
-        if (Candidate->State == UNIT_PROBING ||
-            (Candidate->State == UNIT_PRESENT && Candidate->SeenByScan != Scan->Number)) {
-            Unit = Candidate;
-            PortUnitReference(Unit);
-            if (Unit->State == UNIT_PRESENT)
-                Unit->State = UNIT_GONE;
-        }
+    if (Unit->State == UNIT_PRESENT && Unit->SeenByScan != Scan->Number) {
+        Unit->State = UNIT_GONE;
+        return TRUE;
     }
-    KeReleaseSpinLock(&Adapter->Lock, Irql);
-    return Unit;
+    return Unit->State == UNIT_PROBING;
 }
 
 /* A PDO that the PnP manager has never heard of: nobody removes it but we, and the miniport isn't told. */
@@ -273,7 +261,7 @@ static VOID DropUnseen(SCAN *Scan)
 {
     UNIT *Unit;
 
-    while ((Unit = NextUnseen(Scan)) != NULL) {
+    while ((Unit = PortUnitWalk(Scan->Adapter, TakeUnseen, Scan)) != NULL) {
         if (Unit->State == UNIT_PROBING) {
             PortUnitUnlink(Unit);
         } else {

@@ -42,6 +42,25 @@ UNIT *PortUnitFind(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
     return Unit;
 }
 
+UNIT *PortUnitWalk(ADAPTER *Adapter, BOOLEAN (*Visit)(UNIT *Unit, PVOID Context), PVOID Context)
+{
+    UNIT *Found = NULL;
+    LIST_ENTRY *Entry;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    for (Entry = Adapter->Units.Flink; Entry != &Adapter->Units && Found == NULL; Entry = Entry->Flink) {
+        UNIT *Unit = CONTAINING_RECORD(Entry, UNIT, Link);
+
+        if (Visit(Unit, Context)) {
+            Found = Unit;
+            PortUnitReference(Unit);
+        }
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Found;
+}
+
 UNIT *PortUnitMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun)
 {
     const PORT_CONFIGURATION_INFORMATION *Config = &Adapter->Config;
