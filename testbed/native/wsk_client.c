@@ -94,12 +94,14 @@ NTSTATUS WSKAPI WskCaptureProviderNPI(PWSK_REGISTRATION WskRegistration, ULONG W
 {
     NtEnter(__func__, WaitTimeoutMs == WSK_NO_WAIT ? DISPATCH_LEVEL : PASSIVE_LEVEL);
     WSK_CLIENT *Client = ClientOf(WskRegistration, __func__);
-    bool Failed = Fault(__func__);
+    if (Fault(__func__)) {
+        return STATUS_DEVICE_NOT_READY;
+    }
     GroundLockEnter(&WskLock);
-    bool Late = Failed || (WskLateCaptures != 0 && WaitTimeoutMs != WSK_INFINITE_WAIT);
-    if (Late && !Failed) {
+    bool Late = WskLateCaptures != 0 && WaitTimeoutMs != WSK_INFINITE_WAIT;
+    if (Late) {
         WskLateCaptures--;
-    } else if (!Late) {
+    } else {
         Client->Captures++;
     }
     GroundLockLeave(&WskLock);
