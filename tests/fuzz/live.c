@@ -11,7 +11,6 @@
 #define CMD_READ 0
 #define CMD_WRITE 1
 #define LIST_MOST 64u
-#define QUIET_LOOKS 100u
 
 BED LiveBed;
 DISK LiveDisks[2];
@@ -95,22 +94,6 @@ static void Pause(void)
 {
     struct timespec Time = {.tv_nsec = 200 * 1000};
     nanosleep(&Time, NULL);
-}
-
-/* What there is when nothing goes on. */
-static NATIVE_COUNTS QuietCounts(void)
-{
-    NATIVE_COUNTS Counts, Now;
-    unsigned Same = 0;
-    memset(&Counts, 0, sizeof(Counts));
-    while (Same < QUIET_LOOKS) {
-        NativePnpSettle();
-        Now = NativeCounts();
-        Same = memcmp(&Now, &Counts, sizeof(Now)) == 0 ? Same + 1 : 0;
-        Counts = Now;
-        Pause();
-    }
-    return Counts;
 }
 
 uint32_t LiveMap(const char *Name, bool ReadOnly)
@@ -208,6 +191,6 @@ void LiveStart(void (*Play)(PEER *Peer), const char *const *Disks, size_t DiskCo
         DiskOpen(&LiveDisks[Index], &LiveBed, Index + 1);
     }
     DisksKept = DiskCount;
-    Before = QuietCounts();
+    Before = BedQuietCounts();
     atexit(LiveStop);
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* bed.h. */
 #include "bed.h"
+#include "ground.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define QUIET_PAUSE 20000u /* 2 ms, in units of 100 ns */
+#define QUIET_LOOKS 250u
+#define QUIET_TRIES 30000u /* a minute */
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -68,6 +73,31 @@ NTSTATUS BedUnmap(BED *Bed, const char *Name)
     WNBD_IOCTL_REMOVE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_REMOVE};
     snprintf(Command.InstanceName, sizeof(Command.InstanceName), "%s", Name);
     return NativeIoctl(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), NULL, 0, NULL);
+}
+
+UINT32 BedDiskCount(BED *Bed)
+{
+    WNBD_IOCTL_LIST_COMMAND Command = {IOCTL_WNBD_LIST};
+    WNBD_CONNECTION_LIST List;
+    CHECK(NativeIoctl(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &List, sizeof(List), NULL) ==
+          STATUS_SUCCESS);
+    return List.Count;
+}
+
+NATIVE_COUNTS BedQuietCounts(void)
+{
+    NATIVE_COUNTS Counts, Now;
+    unsigned Same = 0;
+    memset(&Counts, 0, sizeof(Counts));
+    for (unsigned Tries = 0; Same < QUIET_LOOKS; Tries++) {
+        CHECK(Tries < QUIET_TRIES);
+        NativePnpSettle();
+        Now = NativeCounts();
+        Same = memcmp(&Now, &Counts, sizeof(Now)) == 0 ? Same + 1 : 0;
+        Counts = Now;
+        GroundSleep(QUIET_PAUSE);
+    }
+    return Counts;
 }
 
 static uint64_t BigEndian(const UCHAR *Bytes, int Count)

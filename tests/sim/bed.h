@@ -37,6 +37,11 @@ void BedProperties(WNBD_PROPERTIES *Properties, const char *Name, uint16_t Port)
 /* IOCTL_WNBD_CREATE_EX; the outcome is in *Result. */
 NTSTATUS BedMap(BED *Bed, const WNBD_PROPERTIES *Properties, WNBD_CREATE_RESULT *Result);
 NTSTATUS BedUnmap(BED *Bed, const char *Name);
+/* How many disks IOCTL_WNBD_LIST tells of. */
+UINT32 BedDiskCount(BED *Bed);
+
+/* What is alive when nothing goes on, once that stays the same for half a second: a scan by the host allocates. */
+NATIVE_COUNTS BedQuietCounts(void);
 
 /* A disk: the child that has this name, as a class driver would open it. */
 typedef struct {

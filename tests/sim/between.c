@@ -191,22 +191,13 @@ static void CreateEnd(CREATE *Create, UINT32 Expected)
     CHECK(Create->Result.Status == Expected);
 }
 
-static UINT32 DiskCount(BED *Bed)
-{
-    WNBD_IOCTL_LIST_COMMAND Command = {IOCTL_WNBD_LIST};
-    WNBD_CONNECTION_LIST List;
-    CHECK(NativeIoctl(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &List, sizeof(List), NULL) ==
-          STATUS_SUCCESS);
-    return List.Count;
-}
-
 /* The disk that came in between is still waiting for its server, alone, and is told when it is removed. */
 static void ExpectUntouched(BED *Bed, CREATE *Create)
 {
-    CHECK(CreateWaits(Create) && DiskCount(Bed) == 1);
+    CHECK(CreateWaits(Create) && BedDiskCount(Bed) == 1);
     CHECK(BedUnmap(Bed, "disk") == STATUS_SUCCESS);
     CreateEnd(Create, WIN32_OPERATION_ABORTED);
-    CHECK(DiskCount(Bed) == 0);
+    CHECK(BedDiskCount(Bed) == 0);
 }
 
 /* ---- a removal stands still ---- */
@@ -240,7 +231,7 @@ static bool CreateInRemoval(BED *Bed, unsigned Place, unsigned *Accepted)
     CreateEnd(&Old, WIN32_OPERATION_ABORTED);
     if (Taken) {
         CreateEnd(&New, WIN32_ALREADY_EXISTS);
-        CHECK(DiskCount(Bed) == 0);
+        CHECK(BedDiskCount(Bed) == 0);
     } else {
         ExpectUntouched(Bed, &New);
         ++*Accepted;
@@ -271,7 +262,7 @@ static bool RemoveInRemoval(BED *Bed, unsigned Place, unsigned *Accepted)
     CreateEnd(&Old, WIN32_OPERATION_ABORTED);
     if (Both) {
         CreateEnd(&New, WIN32_OPERATION_ABORTED);
-        CHECK(DiskCount(Bed) == 0);
+        CHECK(BedDiskCount(Bed) == 0);
     } else {
         CHECK(RemoveStatus == STATUS_SUCCESS || RemoveStatus == STATUS_OBJECT_NAME_NOT_FOUND);
         ExpectUntouched(Bed, &New);
@@ -325,7 +316,7 @@ static bool WaitForDpc(BED *Bed, const CREATE *Create)
 {
     for (unsigned Tries = 0; !GateStands(); Tries++) {
         CHECK(Tries < DEADLINE_MS);
-        if (!CreateWaits(Create) && DiskCount(Bed) == 0) {
+        if (!CreateWaits(Create) && BedDiskCount(Bed) == 0) {
             return false;
         }
         Pause();

@@ -8,7 +8,6 @@
 
 #define DEADLINE_MS 60000
 #define PAUSE_MS 2
-#define QUIET_LOOKS 250
 #define GOOD_BYTES 4096u
 
 static pthread_mutex_t LogLock = PTHREAD_MUTEX_INITIALIZER;
@@ -48,23 +47,6 @@ static void GoodTransfer(HOSTILE *Hostile)
     CHECK(memcmp(Data, Back, GOOD_BYTES) == 0);
 }
 
-/* What there is when nothing goes on: a scan by the host, which allocates, has to be over. */
-static NATIVE_COUNTS QuietCounts(void)
-{
-    NATIVE_COUNTS Counts, Now;
-    unsigned Same = 0;
-    memset(&Counts, 0, sizeof(Counts));
-    for (unsigned Tries = 0; Same < QUIET_LOOKS; Tries++) {
-        CHECK(Tries < DEADLINE_MS / PAUSE_MS);
-        NativePnpSettle();
-        Now = NativeCounts();
-        Same = memcmp(&Now, &Counts, sizeof(Now)) == 0 ? Same + 1 : 0;
-        Counts = Now;
-        Pause();
-    }
-    return Counts;
-}
-
 void HostileStart(HOSTILE *Hostile, uint64_t Seed)
 {
     static const char *const Plugin[] = {"memory", "1M", NULL};
@@ -77,7 +59,7 @@ void HostileStart(HOSTILE *Hostile, uint64_t Seed)
     BedProperties(&Properties, "good", Hostile->Good.Port);
     CHECK(BedMap(&Hostile->Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
     DiskOpen(&Hostile->GoodDisk, &Hostile->Bed, 1);
-    Hostile->Before = QuietCounts();
+    Hostile->Before = BedQuietCounts();
 }
 
 void HostileStop(HOSTILE *Hostile)

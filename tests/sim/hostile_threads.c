@@ -113,15 +113,6 @@ static void End(CALLER *Callers)
     }
 }
 
-static UINT32 DiskCount(BED *Bed)
-{
-    WNBD_IOCTL_LIST_COMMAND Command = {IOCTL_WNBD_LIST};
-    WNBD_CONNECTION_LIST List;
-    CHECK(NativeIoctl(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &List, sizeof(List), NULL) ==
-          STATUS_SUCCESS);
-    return List.Count;
-}
-
 static NATIVE_REQUEST *CreateBegin(BED *Bed, unsigned Number, uint16_t Port, WNBD_CREATE_RESULT *Result)
 {
     WNBD_IOCTL_CREATE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_CREATE_EX};
@@ -139,7 +130,7 @@ static void TooMany(BED *Bed, uint16_t Silent)
     for (unsigned Index = 0; Index < TARGETS; Index++) {
         Requests[Index] = CreateBegin(Bed, Index, Silent, &Results[Index]);
     }
-    CHECK(DiskCount(Bed) == TARGETS);
+    CHECK(BedDiskCount(Bed) == TARGETS);
     for (unsigned Round = 0; Round < 100; Round++) {
         CHECK(NativeRequestWait(CreateBegin(Bed, TARGETS, Silent, &Result), NULL) == STATUS_SUCCESS);
         CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES &&
@@ -150,7 +141,7 @@ static void TooMany(BED *Bed, uint16_t Silent)
         NativeRequestCancel(Requests[Index]);
         CHECK(NativeRequestWait(Requests[Index], NULL) == STATUS_CANCELLED);
     }
-    CHECK(DiskCount(Bed) == 0);
+    CHECK(BedDiskCount(Bed) == 0);
 }
 
 /* Each is cancelled at once, and stays in memory as long as its name is being looked up: not without a limit. */
@@ -169,7 +160,7 @@ static void TooManyThatEnd(BED *Bed, uint16_t Silent)
     CHECK(Made >= TARGETS);
     CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES &&
           strcmp(Result.Message, "too many disks exist or are still ending") == 0);
-    CHECK(DiskCount(Bed) == 0);
+    CHECK(BedDiskCount(Bed) == 0);
     for (unsigned Tries = 0;; Tries++) {
         CHECK(Tries < 6000);
         NATIVE_REQUEST *Request = CreateBegin(Bed, 0, Silent, &Result);
@@ -211,7 +202,7 @@ int main(int Count, char **Arguments)
     BedStart(&Bed, &Options);
     Begin(&Bed, Callers, Seed, &Server, Silent, false);
     End(Callers);
-    CHECK(DiskCount(&Bed) == 0);
+    CHECK(BedDiskCount(&Bed) == 0);
     CHECK(NativeChildWait(Bed.Adapter, 0, 30000));
     printf("more disks than addresses\n");
     fflush(stdout);
