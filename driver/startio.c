@@ -251,6 +251,7 @@ BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
     UCHAR Path;
     UCHAR Target;
     UCHAR Lun;
+    ULONG Addressed;
     DISK *Disk;
     SrbAddress(Srb, &Path, &Target, &Lun);
     switch (SrbFunction(Srb)) {
@@ -266,8 +267,8 @@ BOOLEAN StartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
         break;
     case SRB_FUNCTION_RESET_LOGICAL_UNIT:
     case SRB_FUNCTION_RESET_DEVICE:
-        /* There is one bus only. */
-        StartIoReset(Adapter, Srb, Path == 0 ? Target : ADAPTER_TARGETS, Path == 0 ? Target : ADAPTER_TARGETS);
+        Addressed = Path == 0 ? Target : ADAPTER_TARGETS; /* there is one bus only */
+        StartIoReset(Adapter, Srb, Addressed, Addressed);
         break;
     case SRB_FUNCTION_RESET_BUS:
         StartIoReset(Adapter, Srb, 0, ADAPTER_TARGETS - 1);
