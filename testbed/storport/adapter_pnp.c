@@ -102,6 +102,7 @@ static NTSTATUS Remove(ADAPTER *Adapter, PIRP Irp)
     NTSTATUS Status;
 
     DisableInterface(Adapter);
+    PortScanStop(Adapter);
     EvictUnits(Adapter);
     if (Adapter->State == ADAPTER_STARTED)
         PortAdapterStop(Adapter, StorRemoveDevice);

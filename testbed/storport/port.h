@@ -299,6 +299,7 @@ UNIT *PortUnitMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 UNIT *PortUnitFindOrMake(ADAPTER *Adapter, UCHAR Path, UCHAR Target, UCHAR Lun);
 VOID PortUnitReference(UNIT *Unit);
 VOID PortUnitDereference(UNIT *Unit);
+/* Makes the unit's device and the unit present with it. */
 NTSTATUS PortUnitMakePdo(UNIT *Unit);
 /* Takes the unit off the list, with the list's reference. */
 VOID PortUnitUnlink(UNIT *Unit);

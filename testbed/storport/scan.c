@@ -159,7 +159,6 @@ static BOOLEAN ScanUnit(SCAN *Scan, UCHAR Path, UCHAR Target, UCHAR Lun)
     UNIT *Unit = PortUnitFindOrMake(Adapter, Path, Target, Lun);
     UNIT *Fresh = PortUnitMake(Adapter, Path, Target, Lun);
     BOOLEAN Found = FALSE;
-    KIRQL Irql;
 
     if (Unit != NULL && Fresh != NULL) {
         Fresh->InquiryLength = Inquire(Scan, Unit);
@@ -174,12 +173,8 @@ static BOOLEAN ScanUnit(SCAN *Scan, UCHAR Path, UCHAR Target, UCHAR Lun)
     }
     if (Found && Unit->State == UNIT_PROBING) {
         TakeIdentity(Unit, Fresh);
-        if (NT_SUCCESS(PortUnitMakePdo(Unit))) {
-            KeAcquireSpinLock(&Adapter->Lock, &Irql);
-            Unit->State = UNIT_PRESENT;
-            KeReleaseSpinLock(&Adapter->Lock, Irql);
+        if (NT_SUCCESS(PortUnitMakePdo(Unit)))
             DbgPrint("storport: found %u:%u:%u\n", (unsigned)Path, (unsigned)Target, (unsigned)Lun);
-        }
     }
     if (Fresh != NULL)
         PortUnitDereference(Fresh);
