@@ -342,7 +342,7 @@ static ACTION ConnectionClosing(CONNECTION *Connection, LIST_ENTRY *Done)
         Connection->CloseBusy = TRUE;
         return ACTION_CLOSE;
     }
-    if (Connection->CloseBusy || Connection->ControlBusy || Connection->ReceiveBusy || Connection->SendsInFlight != 0) {
+    if (Connection->CloseBusy || Connection->ControlBusy || Connection->ReceiveBusy || Connection->InFlightCount != 0) {
         return ACTION_NONE;
     }
     Connection->Socket = NULL;

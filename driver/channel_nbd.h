@@ -53,14 +53,16 @@ typedef enum { CONNECTION_STATES(CONNECTION_STATE_NAME) CONNECTION_STATE_COUNT }
 
 typedef struct CONNECTION CONNECTION;
 
-/* Bytes that wait for, or are in, one send. */
-typedef struct {
+/* Bytes that wait for, or are in, a send. */
+typedef struct TRANSMIT TRANSMIT;
+struct TRANSMIT {
     CONNECTION *Connection;
     NET_OP Op;
     NET_BUFFER Buffer;
     ULONG LengthBytes;
     BOOLEAN InFlight;
-} TRANSMIT;
+    TRANSMIT *Joined; /* leaves with the same send, behind this one, which is full */
+};
 
 struct CONNECTION {
     CHANNEL Channel; /* first: a CHANNEL of this type is a CONNECTION */
@@ -112,9 +114,9 @@ struct CONNECTION {
     TRANSMIT Transmit[CONNECTION_SEND_WINDOW_MAX + 1];
     ULONG TransmitCount; /* SendWindow + 1: one is filled while the others are sent */
     ULONG Filling;       /* index of the one that is being filled */
-    ULONG SendsInFlight;
-    BOOLEAN Sending;  /* somebody runs the transmitter */
-    BOOLEAN Farewell; /* NBD_CMD_DISC is in the transmit buffers */
+    ULONG InFlightCount; /* transmit buffers that are being sent */
+    BOOLEAN Sending;     /* somebody runs the transmitter */
+    BOOLEAN Farewell;    /* NBD_CMD_DISC is in the transmit buffers */
 
     /* the WRITE whose payload is being copied to the transmit buffers, SLOT_NONE: none */
     USHORT StreamSlot;

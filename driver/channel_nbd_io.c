@@ -11,6 +11,22 @@
 #include "status.h"
 #include "trace.h"
 
+/* Bytes of one send. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static ULONG TransferLength(const TRANSMIT *Transmit)
+{
+    return Transmit->LengthBytes + (Transmit->Joined != NULL ? Transmit->Joined->LengthBytes : 0);
+}
+
+/* A buffer can be filled again. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static void TransferReturn(TRANSMIT *Transmit)
+{
+    Transmit->InFlight = FALSE;
+    Transmit->LengthBytes = 0;
+    Transmit->Connection->InFlightCount--;
+}
+
 _IRQL_requires_max_(DISPATCH_LEVEL)
 static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
 {
@@ -18,12 +34,15 @@ static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
     CONNECTION *Connection = Transmit->Connection;
     KIRQL Irql;
     KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
-    Transmit->InFlight = FALSE;
-    Connection->SendsInFlight--;
-    if (!NT_SUCCESS(Status) || Information != Transmit->LengthBytes) {
+    if (!NT_SUCCESS(Status) || Information != TransferLength(Transmit)) {
         ConnectionFail(Connection, WIN32_CONNECTION_ABORTED, "the connection to the server was lost while sending");
     }
-    Transmit->LengthBytes = 0;
+    if (Transmit->Joined != NULL) {
+        TransferReturn(Transmit->Joined);
+        NetBufferSplit(&Transmit->Buffer);
+        Transmit->Joined = NULL;
+    }
+    TransferReturn(Transmit);
     ConnectionQueueDpc(Connection);
     KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
 }
@@ -81,7 +100,7 @@ void TransferFree(CONNECTION *Connection)
 _IRQL_requires_(DISPATCH_LEVEL)
 void TransferReset(CONNECTION *Connection)
 {
-    INVARIANT(Connection->SendsInFlight == 0 && !Connection->ReceiveBusy);
+    INVARIANT(Connection->InFlightCount == 0 && !Connection->ReceiveBusy);
     for (ULONG Index = 0; Index < Connection->TransmitCount; Index++) {
         Connection->Transmit[Index].LengthBytes = 0;
     }
@@ -198,6 +217,40 @@ static BOOLEAN TransferOpen(const CONNECTION *Connection)
            Connection->State == CONNECTION_LEAVING;
 }
 
+/* Takes the buffer that was being filled, to be sent; NULL: there is nothing in it, or too many are being sent. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static TRANSMIT *TransferTake(CONNECTION *Connection)
+{
+    TRANSMIT *Transmit = &Connection->Transmit[Connection->Filling];
+    if (Transmit->InFlight || Transmit->LengthBytes == 0 ||
+        Connection->InFlightCount + 1 >= Connection->TransmitCount) {
+        return NULL;
+    }
+    Transmit->InFlight = TRUE;
+    Connection->InFlightCount++;
+    Connection->Filling = (Connection->Filling + 1) % Connection->TransmitCount;
+    return Transmit;
+}
+
+/*
+ * Fills and takes what goes into one send; NULL: nothing. A payload that goes on is sent by two buffers at a time: each
+ * send wakes the peer, whom half as much work finds there.
+ */
+_IRQL_requires_(DISPATCH_LEVEL)
+static TRANSMIT *TransferGather(CONNECTION *Connection, LIST_ENTRY *Done)
+{
+    TransferFill(Connection, Done);
+    TRANSMIT *Transmit = TransferTake(Connection);
+    if (Transmit != NULL && Connection->StreamSlot != SLOT_NONE) {
+        TransferFill(Connection, Done);
+        Transmit->Joined = TransferTake(Connection);
+        if (Transmit->Joined != NULL) {
+            NetBufferJoin(&Transmit->Buffer, &Transmit->Joined->Buffer);
+        }
+    }
+    return Transmit;
+}
+
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void TransferTransmit(CONNECTION *Connection)
 {
@@ -213,17 +266,12 @@ void TransferTransmit(CONNECTION *Connection)
     Connection->Sending = TRUE;
     ULONG Passes;
     for (Passes = 0; Passes < CONNECTION_PASSES && TransferOpen(Connection); Passes++) {
-        TransferFill(Connection, &Done);
-        TRANSMIT *Transmit = &Connection->Transmit[Connection->Filling];
-        if (Transmit->InFlight || Transmit->LengthBytes == 0 ||
-            Connection->SendsInFlight + 1 >= Connection->TransmitCount) {
+        TRANSMIT *Transmit = TransferGather(Connection, &Done);
+        if (Transmit == NULL) {
             break;
         }
-        Transmit->InFlight = TRUE;
-        Connection->SendsInFlight++;
-        Connection->Filling = (Connection->Filling + 1) % Connection->TransmitCount;
         PWSK_SOCKET Socket = Connection->Socket;
-        ULONG LengthBytes = Transmit->LengthBytes;
+        ULONG LengthBytes = TransferLength(Transmit);
         KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
         NetSend(Socket, &Transmit->Op, &Transmit->Buffer, LengthBytes);
         KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
@@ -241,7 +289,7 @@ void TransferTransmit(CONNECTION *Connection)
 _IRQL_requires_(DISPATCH_LEVEL)
 BOOLEAN TransferIdle(const CONNECTION *Connection)
 {
-    return Connection->SendsInFlight == 0 && !Connection->Sending &&
+    return Connection->InFlightCount == 0 && !Connection->Sending &&
            Connection->Transmit[Connection->Filling].LengthBytes == 0;
 }
 

@@ -67,6 +67,12 @@ NTSTATUS NetBufferAllocate(NET_BUFFER *Buffer, ULONG SizeBytes);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void NetBufferFree(NET_BUFFER *Buffer);
 
+/* One send takes both: First, which it takes whole, and then Second. Until NetBufferSplit. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void NetBufferJoin(NET_BUFFER *First, NET_BUFFER *Second);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void NetBufferSplit(NET_BUFFER *First);
+
 /* Host and *List stay until Done; *List is for NetFreeAddresses. PASSIVE_LEVEL. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
 void NetResolve(NET *Net, NET_OP *Op, PUNICODE_STRING Host, PADDRINFOEXW *List);

@@ -126,6 +126,18 @@ void NetBufferFree(NET_BUFFER *Buffer)
     Buffer->Bytes = NULL;
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void NetBufferJoin(NET_BUFFER *First, NET_BUFFER *Second)
+{
+    First->Mdl->Next = Second->Mdl;
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void NetBufferSplit(NET_BUFFER *First)
+{
+    First->Mdl->Next = NULL;
+}
+
 _IRQL_requires_max_(PASSIVE_LEVEL)
 void NetResolve(NET *Net, NET_OP *Op, PUNICODE_STRING Host, PADDRINFOEXW *List)
 {
