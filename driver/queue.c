@@ -87,6 +87,8 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
         Request->DescriptorCount = Result->DescriptorCount;
         Request->UnmapLimit = Result->UnmapLimit;
         break;
+    case SCSI_ACTION_PERSISTENT_RESERVE_IN: /* no NBD disk has reservations */
+    case SCSI_ACTION_PERSISTENT_RESERVE_OUT:
     case SCSI_ACTION_DONE:
         INVARIANT(false);
     }
@@ -289,21 +291,20 @@ _IRQL_requires_max_(DISPATCH_LEVEL)
 static SCSI_SENSE QueueSense(NBD_ERROR Error, UCHAR Command)
 {
     switch (Error) {
-    case NBD_EPERM:
-        return (SCSI_SENSE){SCSI_SENSE_DATA_PROTECT, 0x27, 0x00}; /* write protected */
-    case NBD_ENOSPC:
-        return (SCSI_SENSE){SCSI_SENSE_DATA_PROTECT, 0x27, 0x07}; /* space allocation failed write protect */
+    case NBD_EPERM: /* write protected */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27};
+    case NBD_ENOSPC: /* space allocation failed write protect */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27, .Ascq = 0x07};
     case NBD_EINVAL:
     case NBD_EOVERFLOW:
-    case NBD_ENOTSUP:
-        return (SCSI_SENSE){SCSI_SENSE_ILLEGAL_REQUEST, 0x24, 0x00}; /* invalid field in CDB */
-    case NBD_ENOMEM:
-        return (SCSI_SENSE){SCSI_SENSE_ABORTED_COMMAND, 0x55, 0x03}; /* insufficient resources */
-    case NBD_ESHUTDOWN:
-        return (SCSI_SENSE){SCSI_SENSE_NOT_READY, 0x04, 0x00}; /* logical unit not ready */
-    default:
-        return Command == NBD_CMD_READ ? (SCSI_SENSE){SCSI_SENSE_MEDIUM_ERROR, 0x11, 0x00}  /* unrecovered read error */
-                                       : (SCSI_SENSE){SCSI_SENSE_MEDIUM_ERROR, 0x0C, 0x00}; /* write error */
+    case NBD_ENOTSUP: /* invalid field in CDB */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_ILLEGAL_REQUEST, .Asc = 0x24};
+    case NBD_ENOMEM: /* insufficient resources */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_ABORTED_COMMAND, .Asc = 0x55, .Ascq = 0x03};
+    case NBD_ESHUTDOWN: /* logical unit not ready */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_NOT_READY, .Asc = 0x04};
+    default: /* unrecovered read error, write error */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_MEDIUM_ERROR, .Asc = Command == NBD_CMD_READ ? 0x11 : 0x0C};
     }
 }
 
@@ -477,7 +478,8 @@ static void RequestGiveBack(DISK *Disk, REQUEST *Request)
         if (Request->Failed) {
             SrbSetDataLength(Request->Srb, 0);
         }
-        SrbSetScsiResult(Request->Srb, Request->Failed ? &Request->Sense : NULL);
+        SrbSetScsiResult(Request->Srb, Request->Failed ? SCSI_STATUS_CHECK_CONDITION : SCSI_STATUS_GOOD,
+                         &Request->Sense);
     }
     SrbComplete(Disk->Adapter, Request->Srb);
 }

@@ -160,12 +160,12 @@ static inline bool SrbPnp(void *Srb, STOR_PNP_ACTION *Action, ULONG *Flags)
 }
 
 /*
- * Ends with SCSI status GOOD or, with Sense, CHECK CONDITION. Sense data goes
- * out only if the SRB has room and does not forbid it; the status says which
- * (WDK, SCSI_REQUEST_BLOCK, SrbStatus and SenseInfoBuffer).
+ * Ends with a SCSI status. Sense, which counts for CHECK CONDITION only, goes
+ * out if the SRB has room and does not forbid it; the status says which (WDK,
+ * SCSI_REQUEST_BLOCK, SrbStatus and SenseInfoBuffer).
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-static inline void SrbSetScsiResult(void *Srb, const SCSI_SENSE *Sense)
+static inline void SrbSetScsiResult(void *Srb, SCSI_STATUS Status, const SCSI_SENSE *Sense)
 {
     UCHAR *ScsiStatus;
     UCHAR *SenseLength;
@@ -181,13 +181,13 @@ static inline void SrbSetScsiResult(void *Srb, const SCSI_SENSE *Sense)
         SenseLength = &Classic->SenseInfoBufferLength;
         Buffer = Classic->SenseInfoBuffer;
     }
-    if (Sense == NULL) {
-        *ScsiStatus = SCSI_STATUS_GOOD;
+    *ScsiStatus = (UCHAR)Status;
+    if (Status == SCSI_STATUS_GOOD) {
         SrbSetStatus(Srb, SRB_STATUS_SUCCESS);
         return;
     }
-    *ScsiStatus = SCSI_STATUS_CHECK_CONDITION;
-    if (Buffer == NULL || *SenseLength == 0 || (SrbFlags(Srb) & SRB_FLAGS_DISABLE_AUTOSENSE) != 0) {
+    if (Status != SCSI_STATUS_CHECK_CONDITION || Buffer == NULL || *SenseLength == 0 ||
+        (SrbFlags(Srb) & SRB_FLAGS_DISABLE_AUTOSENSE) != 0) {
         SrbSetStatus(Srb, SRB_STATUS_ERROR);
         return;
     }

@@ -25,7 +25,7 @@ static void StartIoAnswer(ADAPTER *Adapter, PVOID Srb, const SCSI_RESULT *Result
     if (LengthBytes < SrbDataLength(Srb)) {
         SrbSetDataLength(Srb, LengthBytes);
     }
-    SrbSetScsiResult(Srb, Good ? NULL : &Result->Sense);
+    SrbSetScsiResult(Srb, Result->Status, &Result->Sense);
     SrbComplete(Adapter, Srb);
 }
 

@@ -4,6 +4,7 @@ set(CORE_SCSI_SOURCES
   ${CMAKE_SOURCE_DIR}/core/scsi/decode.c
   ${CMAKE_SOURCE_DIR}/core/scsi/inquiry.c
   ${CMAKE_SOURCE_DIR}/core/scsi/mode.c
+  ${CMAKE_SOURCE_DIR}/core/scsi/reserve.c
   ${CMAKE_SOURCE_DIR}/core/scsi/sense.c
   ${CMAKE_SOURCE_DIR}/core/scsi/unmap.c
   ${CMAKE_SOURCE_DIR}/core/scsi/vpd.c)

@@ -54,7 +54,7 @@ static EXTENT ExtentOf(const void *Cdb)
 
 bool ScsiCheckRange(const SCSI_COMMAND *Command, uint64_t Lba, uint32_t Blocks)
 {
-    if (CheckedRange(Lba, Blocks, Command->Disk->BlockCount)) {
+    if (CheckedRange(Lba, Blocks, Command->BlockCount)) {
         return true;
     }
     ScsiRefuse(Command, &ScsiLbaOutOfRange);
@@ -168,7 +168,7 @@ static bool CheckPartial(const SCSI_COMMAND *Command, uint64_t Lba, uint8_t Part
 void ScsiReadCapacity10(const SCSI_COMMAND *Command)
 {
     const CDB_READ_CAPACITY_10 *Cdb = Command->Cdb;
-    uint64_t LastLba = Command->Disk->BlockCount - 1;
+    uint64_t LastLba = Command->BlockCount - 1;
     CAPACITY_10 Capacity;
 
     if (!CheckPartial(Command, Be32Load(Cdb->Lba), Cdb->Partial)) {
@@ -196,7 +196,7 @@ void ScsiServiceActionIn16(const SCSI_COMMAND *Command)
     if (!CheckPartial(Command, Be64Load(Cdb->Lba), Cdb->Partial)) {
         return;
     }
-    Be64Store(&Capacity.LastLba, Disk->BlockCount - 1);
+    Be64Store(&Capacity.LastLba, Command->BlockCount - 1);
     Be32Store(&Capacity.BlockLength, Disk->BlockSize);
     while (Capacity.Exponents < EXPONENT_MAX && Disk->PhysicalBlockSize >> Capacity.Exponents > Disk->BlockSize) {
         Capacity.Exponents++;

@@ -16,7 +16,8 @@
 
 typedef struct {
     const SCSI_DISK *Disk;
-    const void *Cdb; /* all bytes of the command are there; cast to its layout */
+    uint64_t BlockCount; /* of the disk while the command is decoded; Disk->BlockCount may change meanwhile */
+    const void *Cdb;     /* all bytes of the command are there; cast to its layout */
     void *Data;
     size_t DataLength;
     SCSI_RESULT *Result; /* starts as DONE, GOOD, all zero */
@@ -49,12 +50,17 @@ void ScsiAnswer(const SCSI_COMMAND *Command, const void *Answer, size_t Length, 
 /* True if Blocks blocks at Lba are inside the disk (none at its end are); else the command is refused. */
 bool ScsiCheckRange(const SCSI_COMMAND *Command, uint64_t Lba, uint32_t Blocks);
 
+/* Answers a REQUEST SENSE with Sense. */
+void ScsiAnswerSense(const SCSI_COMMAND *Command, const SCSI_SENSE *Sense);
+
 /* Answers an INQUIRY with EVPD. */
 SCSI_HANDLER ScsiVitalProductData;
 
 SCSI_HANDLER ScsiInquiry;
 SCSI_HANDLER ScsiModeSense6;
 SCSI_HANDLER ScsiModeSense10;
+SCSI_HANDLER ScsiPersistentReserveIn;
+SCSI_HANDLER ScsiPersistentReserveOut;
 SCSI_HANDLER ScsiRead;
 SCSI_HANDLER ScsiReadCapacity10;
 SCSI_HANDLER ScsiRequestSense;

@@ -7,7 +7,12 @@
  */
 #include <string.h>
 
+#include "base/compiler.h"
 #include "scsi/command.h"
+
+#define OPCODE_REQUEST_SENSE 0x03u
+#define OPCODE_INQUIRY 0x12u
+#define OPCODE_REPORT_LUNS 0xA0u
 
 #define CDB_LENGTH_MAX 16u
 #define CONTROL_NACA 0x04u
@@ -26,36 +31,49 @@ typedef struct {
     uint8_t Opcode;
     uint8_t Length; /* bytes of the CDB; the last one is CONTROL */
     SCSI_HANDLER *Handler;
+    bool (*Exists)(const SCSI_DISK *Disk); /* NULL: on every disk */
 } SCSI_OPERATION;
 
 static SCSI_HANDLER TestUnitReady;
 static SCSI_HANDLER StartStopUnit;
 static SCSI_HANDLER ReportLuns;
 
+static bool CanUnmap(const SCSI_DISK *Disk)
+{
+    return Disk->Unmap;
+}
+
+static bool CanReserve(const SCSI_DISK *Disk)
+{
+    return Disk->PersistentReservations;
+}
+
 /* Ascending by operation code. */
 static const SCSI_OPERATION Operations[] = {
-    {0x00, 6, TestUnitReady},
-    {0x03, 6, ScsiRequestSense},
-    {0x08, 6, ScsiRead},
-    {0x0A, 6, ScsiWrite},
-    {0x12, 6, ScsiInquiry},
-    {0x1A, 6, ScsiModeSense6},
-    {0x1B, 6, StartStopUnit},
-    {0x25, 10, ScsiReadCapacity10},
-    {0x28, 10, ScsiRead},
-    {0x2A, 10, ScsiWrite},
-    {0x2F, 10, ScsiVerify},
-    {0x35, 10, ScsiSynchronizeCache},
-    {0x42, 10, ScsiUnmap},
-    {0x5A, 10, ScsiModeSense10},
-    {0x88, 16, ScsiRead},
-    {0x8A, 16, ScsiWrite},
-    {0x8F, 16, ScsiVerify},
-    {0x91, 16, ScsiSynchronizeCache},
-    {0x9E, 16, ScsiServiceActionIn16},
-    {0xA0, 12, ReportLuns},
-    {0xA8, 12, ScsiRead},
-    {0xAA, 12, ScsiWrite},
+    {0x00, 6, TestUnitReady, NULL},
+    {OPCODE_REQUEST_SENSE, 6, ScsiRequestSense, NULL},
+    {0x08, 6, ScsiRead, NULL},
+    {0x0A, 6, ScsiWrite, NULL},
+    {OPCODE_INQUIRY, 6, ScsiInquiry, NULL},
+    {0x1A, 6, ScsiModeSense6, NULL},
+    {0x1B, 6, StartStopUnit, NULL},
+    {0x25, 10, ScsiReadCapacity10, NULL},
+    {0x28, 10, ScsiRead, NULL},
+    {0x2A, 10, ScsiWrite, NULL},
+    {0x2F, 10, ScsiVerify, NULL},
+    {0x35, 10, ScsiSynchronizeCache, NULL},
+    {0x42, 10, ScsiUnmap, CanUnmap},
+    {0x5A, 10, ScsiModeSense10, NULL},
+    {0x5E, 10, ScsiPersistentReserveIn, CanReserve},
+    {0x5F, 10, ScsiPersistentReserveOut, CanReserve},
+    {0x88, 16, ScsiRead, NULL},
+    {0x8A, 16, ScsiWrite, NULL},
+    {0x8F, 16, ScsiVerify, NULL},
+    {0x91, 16, ScsiSynchronizeCache, NULL},
+    {0x9E, 16, ScsiServiceActionIn16, NULL},
+    {OPCODE_REPORT_LUNS, 12, ReportLuns, NULL},
+    {0xA8, 12, ScsiRead, NULL},
+    {0xAA, 12, ScsiWrite, NULL},
 };
 
 void ScsiRefuse(const SCSI_COMMAND *Command, const SCSI_SENSE *Sense)
@@ -102,10 +120,15 @@ static bool CheckCdb(const SCSI_COMMAND *Command, size_t CdbLength, size_t Lengt
     return false;
 }
 
+void ScsiResize(SCSI_DISK *Disk, uint64_t BlockCount)
+{
+    COMPILER_STORE64(&Disk->BlockCount, BlockCount);
+}
+
 void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, void *Data, size_t DataLength,
                 SCSI_RESULT *Result)
 {
-    SCSI_COMMAND Command = {Disk, Cdb, Data, DataLength, Result};
+    SCSI_COMMAND Command = {Disk, COMPILER_LOAD64(&Disk->BlockCount), Cdb, Data, DataLength, Result};
 
     memset(Result, 0, sizeof(*Result));
     Result->Action = SCSI_ACTION_DONE;
@@ -113,7 +136,7 @@ void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, voi
     for (size_t Index = 0; CdbLength != 0 && Index < sizeof(Operations) / sizeof(Operations[0]); Index++) {
         const SCSI_OPERATION *Operation = &Operations[Index];
 
-        if (Operation->Opcode == Cdb[0]) {
+        if (Operation->Opcode == Cdb[0] && (Operation->Exists == NULL || Operation->Exists(Disk))) {
             if (CheckCdb(&Command, CdbLength, Operation->Length)) {
                 Operation->Handler(&Command);
             }
@@ -121,6 +144,27 @@ void ScsiDecode(const SCSI_DISK *Disk, const uint8_t *Cdb, size_t CdbLength, voi
         }
     }
     ScsiRefuse(&Command, &ScsiInvalidOpcode);
+}
+
+/* SPC-4, INQUIRY, REPORT LUNS and REQUEST SENSE: what each does about unit attention conditions. */
+bool ScsiReportAttention(const SCSI_SENSE *Attention, const uint8_t *Cdb, size_t CdbLength, void *Data,
+                         size_t DataLength, SCSI_RESULT *Result)
+{
+    SCSI_COMMAND Command = {.Cdb = Cdb, .Data = Data, .DataLength = DataLength, .Result = Result};
+
+    if (CdbLength == 0 || Cdb[0] == OPCODE_INQUIRY || Cdb[0] == OPCODE_REPORT_LUNS) {
+        return false;
+    }
+    memset(Result, 0, sizeof(*Result));
+    if (Cdb[0] != OPCODE_REQUEST_SENSE) {
+        ScsiRefuse(&Command, Attention);
+        return true;
+    }
+    if (!CheckCdb(&Command, CdbLength, sizeof(CDB_REQUEST_SENSE))) {
+        return false;
+    }
+    ScsiAnswerSense(&Command, Attention);
+    return true;
 }
 
 /* TEST UNIT READY of SPC-4: a disk that is not ready is not there at all. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * CDBs and parameter data, byte for byte: SPC-4 (INQUIRY, MODE SENSE, REPORT
- * LUNS, REQUEST SENSE), SBC-3 (everything about blocks). Private to core/scsi.
+ * CDBs and parameter data, byte for byte: SPC-4 (INQUIRY, MODE SENSE,
+ * PERSISTENT RESERVE, REPORT LUNS, REQUEST SENSE), SBC-3 (everything about
+ * blocks). Private to core/scsi.
  */
 #pragma once
 
@@ -75,6 +76,23 @@ typedef struct {
 
 typedef struct {
     uint8_t Opcode;
+    uint8_t ServiceAction;
+    uint8_t Reserved2[5];
+    BE16 Allocation;
+    uint8_t Control;
+} CDB_PERSISTENT_RESERVE_IN;
+
+typedef struct {
+    uint8_t Opcode;
+    uint8_t ServiceAction;
+    uint8_t ScopeType; /* bits 7 to 4: scope */
+    uint8_t Reserved3[2];
+    BE32 ListLength;
+    uint8_t Control;
+} CDB_PERSISTENT_RESERVE_OUT;
+
+typedef struct {
+    uint8_t Opcode;
     uint8_t Flags;
     uint8_t PageCode;
     BE16 Allocation;
@@ -130,6 +148,7 @@ typedef struct {
 _Static_assert(sizeof(CDB_BLOCKS_6) == 6 && sizeof(CDB_BLOCKS_10) == 10, "CDB");
 _Static_assert(sizeof(CDB_BLOCKS_12) == 12 && sizeof(CDB_BLOCKS_16) == 16, "CDB");
 _Static_assert(sizeof(CDB_READ_CAPACITY_10) == 10 && sizeof(CDB_READ_CAPACITY_16) == 16, "CDB");
+_Static_assert(sizeof(CDB_PERSISTENT_RESERVE_IN) == 10 && sizeof(CDB_PERSISTENT_RESERVE_OUT) == 10, "CDB");
 _Static_assert(sizeof(CDB_UNMAP) == 10 && sizeof(CDB_INQUIRY) == 6, "CDB");
 _Static_assert(sizeof(CDB_MODE_SENSE_6) == 6 && sizeof(CDB_MODE_SENSE_10) == 10, "CDB");
 _Static_assert(sizeof(CDB_REQUEST_SENSE) == 6 && sizeof(CDB_START_STOP) == 6, "CDB");

@@ -75,8 +75,10 @@ _Static_assert(sizeof(MODE_HEADER_10) + sizeof(MODE_DESCRIPTOR_LONG) + sizeof(MO
                "all pages fit");
 
 /* The block descriptor is no mode page: the page control field doesn't concern it. */
-static void PutDescriptor(const SCSI_DISK *Disk, const MODE_QUERY *Query, MODE_DATA *Data)
+static void PutDescriptor(const SCSI_COMMAND *Command, const MODE_QUERY *Query, MODE_DATA *Data)
 {
+    uint64_t BlockCount = Command->BlockCount;
+    uint32_t BlockSize = Command->Disk->BlockSize;
     MODE_DESCRIPTOR_SHORT Short;
     MODE_DESCRIPTOR_LONG Long = {0};
 
@@ -84,13 +86,13 @@ static void PutDescriptor(const SCSI_DISK *Disk, const MODE_QUERY *Query, MODE_D
         return;
     }
     if (Query->LongLba) {
-        Be64Store(&Long.Blocks, Disk->BlockCount);
-        Be32Store(&Long.BlockLength, Disk->BlockSize);
+        Be64Store(&Long.Blocks, BlockCount);
+        Be32Store(&Long.BlockLength, BlockSize);
         memcpy(Data->Bytes + Data->Length, &Long, sizeof(Long));
         Data->Length += sizeof(Long);
     } else {
-        Be32Store(&Short.Blocks, Disk->BlockCount < UINT32_MAX ? (uint32_t)Disk->BlockCount : UINT32_MAX);
-        Be32Store(&Short.BlockLength, Disk->BlockSize);
+        Be32Store(&Short.Blocks, BlockCount < UINT32_MAX ? (uint32_t)BlockCount : UINT32_MAX);
+        Be32Store(&Short.BlockLength, BlockSize);
         memcpy(Data->Bytes + Data->Length, &Short, sizeof(Short));
         Data->Length += sizeof(Short);
     }
@@ -129,7 +131,7 @@ static bool PutParameters(const SCSI_COMMAND *Command, const MODE_QUERY *Query, 
         ScsiRefuse(Command, &ScsiSavingNotSupported);
         return false;
     }
-    PutDescriptor(Command->Disk, Query, Data);
+    PutDescriptor(Command, Query, Data);
     if (!PutPages(Command->Disk, Query, Data)) {
         ScsiRefuse(Command, &ScsiInvalidFieldInCdb);
         return false;

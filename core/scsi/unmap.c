@@ -87,9 +87,6 @@ static bool CheckDescriptors(const SCSI_COMMAND *Command, const uint8_t *Descrip
 /* What can be said before the parameter list is read; NULL if there is nothing to object. */
 static const SCSI_SENSE *ObjectionOf(const SCSI_COMMAND *Command, bool Anchor, size_t ListLength)
 {
-    if (!Command->Disk->Unmap) {
-        return &ScsiInvalidOpcode;
-    }
     if (Anchor && !Command->Disk->UnmapAnchor) {
         return &ScsiInvalidFieldInCdb;
     }
@@ -127,5 +124,5 @@ void ScsiUnmap(const SCSI_COMMAND *Command)
     Command->Result->Anchor = Anchor;
     Command->Result->Descriptors = Descriptors;
     Command->Result->DescriptorCount = Count;
-    Command->Result->UnmapLimit = Command->Disk->BlockCount;
+    Command->Result->UnmapLimit = Command->BlockCount;
 }

@@ -3,7 +3,7 @@
  * core/scsi with any disk, any CDB and any data: what it answers fits into the
  * buffer, and what it passes on lies inside the disk.
  *
- * Input: the disk (SCSI_INPUT_*: flags (1), size as an exponent (1) and a
+ * Input: the disk (flags (1), size as an exponent (1), with another flag, and a
  * correction (2), limits (2)), length of the CDB (1), CDB (32), length of the
  * buffer (2), a byte that changes the data after decoding (1), data.
  */
@@ -17,12 +17,12 @@
 static SCSI_DISK DiskOf(INPUT *Input)
 {
     uint8_t Flags = InputByte(Input);
-    uint8_t Exponent = InputByte(Input) % 64;
+    uint8_t Exponent = InputByte(Input);
     int16_t Correction = (int16_t)InputNumber(Input, 2);
     uint16_t Limits = (uint16_t)InputNumber(Input, 2);
     SCSI_DISK Disk = {.BlockSize = (Flags & 1) != 0 ? 4096 : 512, .SerialNumber = "fuzz", .Revision = "0.1 "};
     uint64_t Most = (uint64_t)INT64_MAX / Disk.BlockSize;
-    Disk.BlockCount = (UINT64_C(1) << Exponent) + (uint64_t)(int64_t)Correction;
+    Disk.BlockCount = (UINT64_C(1) << Exponent % 64) + (uint64_t)(int64_t)Correction;
     Disk.BlockCount = Disk.BlockCount == 0 || Disk.BlockCount > Most ? Most : Disk.BlockCount;
     Disk.PhysicalBlockSize = Disk.BlockSize << (Limits & 3);
     Disk.OptimalBlocks = Limits >> 2 & 0x3F;
@@ -33,6 +33,7 @@ static SCSI_DISK DiskOf(INPUT *Input)
     Disk.ForceUnitAccess = (Flags & 0x08) != 0;
     Disk.Unmap = (Flags & 0x10) != 0;
     Disk.UnmapAnchor = (Flags & 0x20) != 0;
+    Disk.PersistentReservations = (Exponent & 0x40) != 0;
     Disk.Rotational = (Flags & 0x40) != 0;
     Disk.NaaSpecified = (Flags & 0x80) != 0;
     return Disk;
@@ -77,6 +78,14 @@ static void CheckSense(const SCSI_RESULT *Result)
     }
 }
 
+static void CheckReserve(const SCSI_DISK *Disk, const SCSI_RESULT *Result, size_t Length)
+{
+    MUST(Disk->PersistentReservations);
+    MUST(Result->DataLength <= Length && Result->DataLength <= UINT16_MAX);
+    MUST(Result->ServiceAction <= 0x1F && Result->Scope <= 0xF && Result->Type <= 0xF);
+    MUST(Result->Action == SCSI_ACTION_PERSISTENT_RESERVE_IN || Result->DataLength >= 24);
+}
+
 static void CheckTransfer(const SCSI_DISK *Disk, const SCSI_RESULT *Result, size_t Length)
 {
     MUST(IsInside(Disk, Result->Lba, Result->Blocks));
@@ -119,6 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *Bytes, size_t Length)
         MUST(Result.DataLength <= (Data != NULL ? DataLength : 0));
     } else if (Result.Action == SCSI_ACTION_UNMAP) {
         CheckUnmap(&Disk, &Result, Data, Data != NULL ? DataLength : 0, Change);
+    } else if (Result.Action >= SCSI_ACTION_PERSISTENT_RESERVE_IN) {
+        CheckReserve(&Disk, &Result, Data != NULL ? DataLength : 0);
     } else {
         CheckTransfer(&Disk, &Result, DataLength);
     }

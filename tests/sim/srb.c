@@ -150,15 +150,20 @@ static void ReadsNoCdb(bool Extended)
 
 static void Writes(bool Extended)
 {
-    static const SCSI_SENSE Protected = {SCSI_SENSE_DATA_PROTECT, 0x27, 0x00};
+    static const SCSI_SENSE Protected = {.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27};
     REQUEST Request;
     MakeScsi(&Request, Extended);
     SrbSetDataLength(&Request.Srb, 36);
     CHECK(SrbDataLength(&Request.Srb) == 36);
-    SrbSetScsiResult(&Request.Srb, NULL);
+    SrbSetScsiResult(&Request.Srb, SCSI_STATUS_GOOD, &Protected);
     CHECK(StatusOf(&Request, Extended) == SRB_STATUS_SUCCESS && ScsiStatusOf(&Request, Extended) == 0);
+    CHECK(Request.Sense[2] == 0);
 
-    SrbSetScsiResult(&Request.Srb, &Protected);
+    SrbSetScsiResult(&Request.Srb, SCSI_STATUS_RESERVATION_CONFLICT, &Protected);
+    CHECK(StatusOf(&Request, Extended) == SRB_STATUS_ERROR && Request.Sense[2] == 0);
+    CHECK(ScsiStatusOf(&Request, Extended) == SCSI_STATUS_RESERVATION_CONFLICT);
+
+    SrbSetScsiResult(&Request.Srb, SCSI_STATUS_CHECK_CONDITION, &Protected);
     CHECK(StatusOf(&Request, Extended) == (SRB_STATUS_ERROR | SRB_STATUS_AUTOSENSE_VALID));
     CHECK(ScsiStatusOf(&Request, Extended) == SCSI_STATUS_CHECK_CONDITION);
     CHECK(SenseLengthOf(&Request, Extended) == SENSE_BYTES);
@@ -166,13 +171,13 @@ static void Writes(bool Extended)
 
     MakeScsi(&Request, Extended);
     SetSenseLength(&Request, Extended, 0);
-    SrbSetScsiResult(&Request.Srb, &Protected);
+    SrbSetScsiResult(&Request.Srb, SCSI_STATUS_CHECK_CONDITION, &Protected);
     CHECK(StatusOf(&Request, Extended) == SRB_STATUS_ERROR && Request.Sense[2] == 0);
     CHECK(ScsiStatusOf(&Request, Extended) == SCSI_STATUS_CHECK_CONDITION);
 
     MakeScsi(&Request, Extended);
     *(Extended ? &Request.Srb.Extended.SrbFlags : &Request.Srb.Classic.SrbFlags) |= SRB_FLAGS_DISABLE_AUTOSENSE;
-    SrbSetScsiResult(&Request.Srb, &Protected);
+    SrbSetScsiResult(&Request.Srb, SCSI_STATUS_CHECK_CONDITION, &Protected);
     CHECK(StatusOf(&Request, Extended) == SRB_STATUS_ERROR && Request.Sense[2] == 0);
 
     MakeScsi(&Request, Extended);

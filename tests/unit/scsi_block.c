@@ -357,6 +357,53 @@ static void Capacity16(void **State)
                        ZEROS_16));
 }
 
+static void SizesAreBelow2To63Bytes(void **State)
+{
+    (void)State;
+    assert_false(ScsiSizeIsValid(0, 512));
+    assert_false(ScsiSizeIsValid(0, 4096));
+    assert_true(ScsiSizeIsValid(1, 512));
+    assert_true(ScsiSizeIsValid(1, 4096));
+    assert_true(ScsiSizeIsValid(((uint64_t)1 << 54) - 1, 512));
+    assert_false(ScsiSizeIsValid((uint64_t)1 << 54, 512));
+    assert_true(ScsiSizeIsValid(((uint64_t)1 << 51) - 1, 4096));
+    assert_false(ScsiSizeIsValid((uint64_t)1 << 51, 4096));
+    assert_false(ScsiSizeIsValid(UINT64_MAX, 512)); /* products that wrap: to 2^64 - 512, to 512 */
+    assert_false(ScsiSizeIsValid(((uint64_t)1 << 55) + 1, 512));
+}
+
+/* The largest disks that are allowed, to their last block. */
+static void LargestDisks(void **State)
+{
+    SCSI_DISK Disk = TestDisk();
+    uint8_t Cdb[16];
+
+    (void)State;
+    for (Disk.BlockSize = 512; Disk.BlockSize <= 4096; Disk.BlockSize *= 8) {
+        uint64_t Last = (uint64_t)INT64_MAX / Disk.BlockSize - 1;
+
+        Disk.BlockCount = Last + 1;
+        ExpectBlocks(&Disk, Cdb, MakeCdb(Cdb, 0x8A, 0, Last, 1), SCSI_ACTION_WRITE, Last, 1, Disk.BlockSize);
+        ExpectRefusedBlocks(&Disk, Cdb, MakeCdb(Cdb, 0x8A, 0, Last, 2), OUT_OF_RANGE);
+        assert_true((Last + 1) * Disk.BlockSize <= INT64_MAX);
+    }
+}
+
+static void SizesChange(void **State)
+{
+    SCSI_DISK Disk = TestDisk();
+
+    (void)State;
+    ScsiResize(&Disk, 4096);
+    ExpectBlocks(&Disk, BYTES(0x28, 0, 0, 0, 0x0F, 0xFF, 0, 0, 1, 0), SCSI_ACTION_READ, 4095, 1, 512);
+    ExpectAnswer(&Disk, BYTES(0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0, 0, BYTES(0, 0, 0x0F, 0xFF, 0, 0, 2, 0));
+    ScsiResize(&Disk, 1);
+    ExpectRefusedBlocks(&Disk, BYTES(0x28, 0, 0, 0, 0, 1, 0, 0, 1, 0), OUT_OF_RANGE);
+    ExpectAnswer(&Disk, BYTES(0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0, 0, BYTES(0, 0, 0, 0, 0, 0, 2, 0));
+    ScsiResize(&Disk, 0x123456789ABCDEF0);
+    ExpectAnswer(&Disk, BYTES(0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0, 0, BYTES(0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 2, 0));
+}
+
 static void OtherServiceActionsAreRefused(void **State)
 {
     SCSI_DISK Disk = TestDisk();
@@ -400,6 +447,9 @@ int main(void)
         cmocka_unit_test(NothingToSynchronizeWithoutACache),
         cmocka_unit_test(Capacity10),
         cmocka_unit_test(Capacity16),
+        cmocka_unit_test(SizesAreBelow2To63Bytes),
+        cmocka_unit_test(LargestDisks),
+        cmocka_unit_test(SizesChange),
         cmocka_unit_test(OtherServiceActionsAreRefused),
         cmocka_unit_test(CapacityLbaNeedsPmi),
     };

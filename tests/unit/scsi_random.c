@@ -12,10 +12,11 @@
 
 #define COMMANDS_PER_SEED 100000u
 #define BUFFER_MAX 400u
+#define ACTION_COUNT (SCSI_ACTION_PERSISTENT_RESERVE_OUT + 1)
 
 typedef struct {
     uint64_t State;
-    unsigned Actions[SCSI_ACTION_UNMAP + 1];
+    unsigned Actions[ACTION_COUNT];
     unsigned Refusals;
     unsigned Answers;
 } RANDOM;
@@ -56,6 +57,7 @@ static SCSI_DISK RandomDisk(RANDOM *Random)
     Disk.ForceUnitAccess = Chance(Random, 2);
     Disk.Unmap = !Chance(Random, 4);
     Disk.UnmapAnchor = Chance(Random, 2);
+    Disk.PersistentReservations = !Chance(Random, 4);
     Disk.Rotational = Chance(Random, 2);
     Disk.NaaSpecified = Chance(Random, 2);
     for (size_t Index = 0; Index < sizeof(Disk.Naa); Index++) {
@@ -71,8 +73,8 @@ static SCSI_DISK RandomDisk(RANDOM *Random)
 /* Mostly commands that exist, mostly with small numbers in them, so that all of the code is reached. */
 static size_t RandomCdb(RANDOM *Random, uint8_t *Cdb)
 {
-    static const uint8_t Opcodes[] = {0x00, 0x03, 0x08, 0x0A, 0x12, 0x1A, 0x1B, 0x25, 0x28, 0x2A, 0x2F,
-                                      0x35, 0x42, 0x5A, 0x88, 0x8A, 0x8F, 0x91, 0x9E, 0xA0, 0xA8, 0xAA};
+    static const uint8_t Opcodes[] = {0x00, 0x03, 0x08, 0x0A, 0x12, 0x1A, 0x1B, 0x25, 0x28, 0x2A, 0x2F, 0x35,
+                                      0x42, 0x5A, 0x5E, 0x5F, 0x88, 0x8A, 0x8F, 0x91, 0x9E, 0xA0, 0xA8, 0xAA};
     static const uint8_t Pages[] = {0x00, 0x08, 0x0A, 0x3F, 0x80, 0x83, 0xB0, 0xB1, 0xB2, 0x7F};
 
     for (size_t Index = 0; Index < 16; Index++) {
@@ -84,6 +86,10 @@ static size_t RandomCdb(RANDOM *Random, uint8_t *Cdb)
     }
     if (Cdb[0] == 0x9E && Chance(Random, 2)) {
         Cdb[1] = 0x10;
+    }
+    if (Cdb[0] == 0x5F && Chance(Random, 2)) {
+        Cdb[5] = Cdb[6] = Cdb[7] = 0;
+        Cdb[8] = (uint8_t)(20 + Below(Random, 16));
     }
     return Chance(Random, 10) ? Below(Random, 17) : 16;
 }
@@ -137,6 +143,20 @@ static void CheckBlocks(const SCSI_DISK *Disk, const SCSI_RESULT *Result, size_t
     }
 }
 
+static void CheckReserve(const SCSI_DISK *Disk, const SCSI_RESULT *Result, size_t DataLength)
+{
+    assert_true(Disk->PersistentReservations);
+    assert_true(Result->DataLength <= DataLength);
+    if (Result->Action == SCSI_ACTION_PERSISTENT_RESERVE_IN) {
+        assert_in_range(Result->ServiceAction, 0, 3);
+        assert_int_equal(Result->Scope | Result->Type, 0);
+    } else {
+        assert_in_range(Result->ServiceAction, 0, 8);
+        assert_in_range(Result->DataLength, 24, 0xFFFF);
+        assert_true(Result->Scope <= 0xF && Result->Type <= 0xF);
+    }
+}
+
 static void CheckDone(const SCSI_RESULT *Result, size_t DataLength)
 {
     if (Result->Status == SCSI_STATUS_CHECK_CONDITION) {
@@ -156,7 +176,7 @@ static void Check(RANDOM *Random, const SCSI_DISK *Disk, const SCSI_RESULT *Resu
 {
     size_t Written = Result->Action == SCSI_ACTION_DONE ? Result->DataLength : 0;
 
-    assert_in_range(Result->Action, SCSI_ACTION_DONE, SCSI_ACTION_UNMAP);
+    assert_in_range(Result->Action, SCSI_ACTION_DONE, ACTION_COUNT - 1);
     assert_true(Result->Action == SCSI_ACTION_DONE || Result->Status == SCSI_STATUS_GOOD);
     switch (Result->Action) {
     case SCSI_ACTION_DONE:
@@ -173,6 +193,10 @@ static void Check(RANDOM *Random, const SCSI_DISK *Disk, const SCSI_RESULT *Resu
         break;
     case SCSI_ACTION_UNMAP:
         CheckUnmap(Disk, Result, Data, DataLength);
+        break;
+    case SCSI_ACTION_PERSISTENT_RESERVE_IN:
+    case SCSI_ACTION_PERSISTENT_RESERVE_OUT:
+        CheckReserve(Disk, Result, DataLength);
         break;
     }
     assert_memory_equal(Data + Written, Before + Written, DataLength - Written);
@@ -263,7 +287,7 @@ static void RandomCommandsKeepTheirPromises(void **State)
             OneCommand(&Random, &Disk);
             OneTransfer(&Random, &Disk);
         }
-        for (size_t Action = 0; Action <= SCSI_ACTION_UNMAP; Action++) { /* else this proved nothing */
+        for (size_t Action = 0; Action < ACTION_COUNT; Action++) { /* else this proved nothing */
             assert_true(Random.Actions[Action] > 200);
         }
         assert_true(Random.Refusals > 1000);

@@ -91,6 +91,7 @@ static void WithoutSupportItIsNoCommand(void **State)
     (void)State;
     Disk.Unmap = false;
     ExpectUnmapRefused(&Disk, 0, 24, BYTES(0, 22, 0, 16, ZEROS_4, ONE_AT(0, 1)), INVALID_OPCODE);
+    ExpectRefused(&Disk, BYTES(0x42), INVALID_OPCODE); /* whatever follows */
     Disk.ReadOnly = true;
     ExpectUnmapRefused(&Disk, 0, 24, BYTES(0, 22, 0, 16, ZEROS_4, ONE_AT(0, 1)), INVALID_OPCODE);
 }
