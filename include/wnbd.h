@@ -24,8 +24,9 @@
  *
  * The Ioctl functions send one command over an adapter handle of
  * WnbdOpenAdapter. With Overlapped NULL they wait for the answer. Otherwise
- * they may return ERROR_IO_PENDING; the buffers and the OVERLAPPED must then
- * stay until GetOverlappedResult says that it is done.
+ * they may return ERROR_IO_PENDING; the buffers for data and answers and the
+ * OVERLAPPED must then stay until GetOverlappedResult says that it is done.
+ * The OVERLAPPED needs an event. What else is passed may be freed at return.
  */
 #pragma once
 
@@ -122,7 +123,10 @@ typedef VOID (*PersistResInFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, UINT8 Se
 typedef VOID (*PersistResOutFunc)(PWNBD_DISK Disk, UINT64 RequestHandle, UINT8 ServiceAction, UINT8 Scope, UINT8 Type,
                                   PVOID Buffer, UINT32 ParameterListLength);
 
-/* The callbacks of a disk. One that is NULL: the disk doesn't have that ability. */
+/*
+ * The callbacks of a disk. One that is NULL: the disk doesn't have that ability,
+ * whatever its flags say. Without Write it is read-only; Read is required.
+ */
 typedef struct _WNBD_INTERFACE {
     ReadFunc Read;
     WriteFunc Write;
@@ -136,21 +140,25 @@ WNBD_ASSERT_SZ_EQ(WNBD_INTERFACE, 152);
 WNBD_ASSERT_OFFSETS_EQ_4(WNBD_INTERFACE, Write, 8, Flush, 16, Unmap, 24, PersistResIn, 32);
 WNBD_ASSERT_OFFSETS_EQ_2(WNBD_INTERFACE, PersistResOut, 40, Reserved, 48);
 
-/* The library's counters of a disk that this process serves, since WnbdCreate. */
+/*
+ * The library's counters of a disk that this process serves, since WnbdCreate.
+ * Always: TotalReceivedRequests == TotalSubmittedRequests + UnsubmittedRequests + InvalidRequests, and if each
+ * request is answered once, TotalSubmittedRequests == TotalReceivedReplies + PendingSubmittedRequests.
+ */
 typedef struct _WNBD_USR_STATS {
     UINT64 TotalReceivedRequests;    /* from the driver */
     UINT64 TotalSubmittedRequests;   /* given to a callback */
-    UINT64 TotalReceivedReplies;     /* answers given to the library */
+    UINT64 TotalReceivedReplies;     /* answers given to the library, without those that the driver refused */
     UINT64 UnsubmittedRequests;      /* now: received, not yet given to a callback */
     UINT64 PendingSubmittedRequests; /* now: given to a callback, not yet answered */
-    UINT64 PendingReplies;           /* now: answers on their way to the driver */
+    UINT64 PendingReplies;           /* now: answers being handed to the driver */
     UINT64 ReadErrors;               /* answers with a status other than success, by kind */
     UINT64 WriteErrors;
     UINT64 FlushErrors;
     UINT64 UnmapErrors;
-    UINT64 InvalidRequests; /* refused by the library */
-    UINT64 TotalRWRequests;
-    UINT64 TotalReadBlocks;
+    UINT64 InvalidRequests; /* refused by the library: no callback, or values that can't be */
+    UINT64 TotalRWRequests; /* reads and writes given to a callback, */
+    UINT64 TotalReadBlocks; /* and how many blocks they were */
     UINT64 TotalWrittenBlocks;
     UINT64 PersistResInErrors;
     UINT64 PersistResOutErrors;
@@ -163,16 +171,20 @@ WNBD_ASSERT_OFFSETS_EQ_4(WNBD_USR_STATS, WriteErrors, 56, FlushErrors, 64, Unmap
 WNBD_ASSERT_OFFSETS_EQ_3(WNBD_USR_STATS, TotalRWRequests, 88, TotalReadBlocks, 96, TotalWrittenBlocks, 104);
 WNBD_ASSERT_OFFSETS_EQ_3(WNBD_USR_STATS, PersistResInErrors, 112, PersistResOutErrors, 120, Reserved, 128);
 
-/* A disk of this process, made by WnbdCreate. The members are the library's; read them with its functions. */
+/*
+ * A disk of this process, made by WnbdCreate and by nothing else: the library
+ * has more behind it. The members are the library's; they may be read, better
+ * with its functions, which see them whole.
+ */
 struct _WNBD_DISK {
-    HANDLE Handle; /* of the adapter */
-    PVOID Context; /* the caller's, see WnbdGetUserContext */
-    WNBD_PROPERTIES Properties;
+    HANDLE Handle;              /* of the adapter; for GetOverlappedResult and the Ioctl functions */
+    PVOID Context;              /* the caller's, see WnbdGetUserContext */
+    WNBD_PROPERTIES Properties; /* as accepted; BlockCount as WnbdSetDiskSize has left it */
     WNBD_CONNECTION_INFO ConnectionInfo;
     const WNBD_INTERFACE *Interface;
-    BOOLEAN Stopping;
-    BOOLEAN Stopped;
-    BOOLEAN Started;
+    BOOLEAN Stopping; /* the disk is being removed, or is gone */
+    BOOLEAN Stopped;  /* all threads of the dispatcher have ended */
+    BOOLEAN Started;  /* there was a dispatcher */
     HANDLE *DispatcherThreads;
     UINT32 DispatcherThreadsCount;
     WNBD_USR_STATS Stats;
@@ -206,9 +218,14 @@ WNBD_ASSERT_OFFSETS_EQ_3(WNBD_REMOVE_OPTIONS, SoftRemoveTimeoutMs, 4, SoftRemove
  *
  * With Properties->Flags.UseKernelNbd the driver serves it: Interface may be
  * NULL, no dispatcher is needed, and the disk stays when the handle is closed.
- * Otherwise Interface, which must stay valid until WnbdClose, serves it.
+ * Otherwise Interface, which must stay valid until WnbdClose, serves it once
+ * WnbdStartDispatcher was called, which should be soon: Windows begins to read.
+ * BlockCount and BlockSize are the caller's. Flags that need a callback which
+ * is NULL are taken back (ReadOnly is set without Write); Disk->Properties has
+ * what came of them. The disk ends with the process.
  * Context is for WnbdGetUserContext.
  *
+ * ERROR_INVALID_PARAMETER also for an Interface without Read.
  * ERROR_ALREADY_EXISTS: there is a disk of that name.
  * ERROR_SHUTDOWN_IN_PROGRESS: the adapter takes no new disks.
  * Other errors of NBD disks: see WNBD_CREATE_RESULT; the log has the text.
@@ -257,7 +274,15 @@ DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties);
 /*
  * Removes a disk. RemoveOptions may be NULL: soft, WNBD_DEFAULT_RM_TIMEOUT_MS
  * and WNBD_DEFAULT_RM_RETRY_INTERVAL_MS, with hard removal as fallback.
- * The handle must still be closed (WnbdClose).
+ * The handle must still be closed (WnbdClose). Another disk that has the same
+ * name by now is left alone.
+ *
+ * Of a disk that this process serves: during a soft removal the dispatcher goes
+ * on, for Windows writes out what it has, and ends when the driver has no
+ * request left; so don't call it in a thread that has answers to give. After a
+ * hard one the dispatcher fetches nothing more. Called in a callback, it only
+ * begins the removal and returns 0: the log says if it fails, and
+ * WnbdWaitDispatcher when it is done.
  *
  * A soft removal asks Windows, so that file systems flush and programs with
  * open files can object. The log names what objects: as debug messages, and
@@ -275,14 +300,21 @@ DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
 DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle);
 
 /*
- * Changes the size of a disk, in logical blocks; Windows notices by itself.
- * For disks of this process. Shrinking loses what was there.
+ * Changes the size of a disk, in logical blocks, at least 1; Windows notices by
+ * itself. For disks that this process serves. Shrinking loses what was there;
+ * requests that were under way may still go beyond the new end.
+ * ERROR_FILE_NOT_FOUND: the disk is gone.
  */
 DWORD WnbdSetDiskSize(PWNBD_DISK Disk, UINT64 BlockCount);
 
 /*
- * Frees a disk's handle, after WnbdRemove and, if it was started, after
+ * Frees a disk's handle; usually after WnbdRemove and, if it was started, after
  * WnbdWaitDispatcher. Disk may be NULL. No other call may use it any more.
+ *
+ * A disk that this process serves and that is still there is removed hard, for
+ * nobody else could serve it; then the end of the dispatcher's threads is
+ * awaited, and with it that of every callback. Called in a callback it waits
+ * for nothing: the last thread frees the handle.
  */
 VOID WnbdClose(PWNBD_DISK Disk);
 
@@ -302,7 +334,10 @@ DWORD WnbdList(PWNBD_CONNECTION_LIST ConnectionList, PDWORD BufferSize);
  */
 DWORD WnbdShow(const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo);
 
-/* The same by handle, as the driver answered when the disk was made; the driver is not asked. */
+/*
+ * The same by handle, as the driver answered when the disk was made, with the size that WnbdSetDiskSize has set
+ * since; the driver is not asked.
+ */
 DWORD WnbdGetConnectionInfo(PWNBD_DISK Disk, PWNBD_CONNECTION_INFO ConnectionInfo);
 
 /*
@@ -316,7 +351,7 @@ DWORD WnbdGetConnectionInfo(PWNBD_DISK Disk, PWNBD_CONNECTION_INFO ConnectionInf
 DWORD WnbdPollDiskNumber(const char *InstanceName, BOOLEAN ExpectMapped, BOOLEAN TryOpen, DWORD TimeoutMs,
                          DWORD RetryIntervalMs, PDWORD DiskNumber);
 
-/* The library's counters of a disk of this process. */
+/* The library's counters of a disk of this process, all of one moment. 0 for a disk that the driver serves. */
 DWORD WnbdGetUserspaceStats(PWNBD_DISK Disk, PWNBD_USR_STATS Stats);
 
 /* The Context that was given to WnbdCreate. */
@@ -346,30 +381,51 @@ void WnbdSetSenseEx(PWNBD_STATUS Status, UINT8 SenseKey, UINT8 Asc, UINT64 Info)
 void WnbdSetSense(PWNBD_STATUS Status, UINT8 SenseKey, UINT8 Asc);
 
 /*
- * Starts ThreadCount threads that fetch requests and call the callbacks.
- * ERROR_INVALID_PARAMETER unless it is WNBD_MIN_ to
- * WNBD_MAX_DISPATCHER_THREAD_COUNT. Once per disk.
+ * Starts ThreadCount threads that fetch requests and call the callbacks. Each
+ * has a buffer of WNBD_DEFAULT_MAX_TRANSFER_LENGTH bytes. A request for which
+ * there is no callback, or whose values can't be, is answered by the library:
+ * ILLEGAL REQUEST.
+ *
+ * ERROR_INVALID_PARAMETER unless ThreadCount is WNBD_MIN_ to
+ * WNBD_MAX_DISPATCHER_THREAD_COUNT. ERROR_ALREADY_INITIALIZED: it was started
+ * before, which is possible once per disk. ERROR_NOT_SUPPORTED: the driver
+ * serves the disk. ERROR_OUTOFMEMORY: not so many threads; none was started.
  */
 DWORD WnbdStartDispatcher(PWNBD_DISK Disk, DWORD ThreadCount);
 
 /*
- * Removes the disk as WnbdRemove does and tells the dispatcher to end. A soft
- * removal lets requests finish. May be called from a callback; returns without
- * waiting for the threads.
+ * Removes the disk, and with it the dispatcher, as WnbdRemove does, whose errors
+ * it has: in a callback, too, and without waiting for the threads. Where it
+ * fails the dispatcher goes on. ERROR_NOT_SUPPORTED: the driver serves the disk.
  */
 DWORD WnbdStopDispatcher(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions);
 
-/* Waits until all threads of the dispatcher have ended, because the disk was removed. Not from a callback. */
+/*
+ * Waits until all threads of the dispatcher have ended; any number of times, in
+ * any number of threads. 0: because the disk was removed, by whomever.
+ * Otherwise the error with which the driver could not be asked any more:
+ * ERROR_FILE_NOT_FOUND, for example, if it knows no such disk.
+ * ERROR_NOT_READY: it was not started. ERROR_POSSIBLE_DEADLOCK: in a callback.
+ */
 DWORD WnbdWaitDispatcher(PWNBD_DISK Disk);
 
 /*
  * Answers a request, once. Response: RequestHandle and RequestType of the
  * request, and its Status. DataBuffer, DataBufferSize: the data of a successful
- * read (exactly BlockCount blocks) or PERSISTENT RESERVE IN; else NULL and 0.
- * Any thread. ERROR_INVALID_PARAMETER: an answer that doesn't fit its request.
+ * read (exactly BlockCount blocks) or PERSISTENT RESERVE IN; with any other
+ * answer it is ignored. All of it is the caller's again at return.
+ *
+ * Any thread, also after the callback has returned, until WnbdClose.
+ * ERROR_INVALID_PARAMETER: an answer that doesn't fit its request, which still
+ * waits for one. ERROR_FILE_NOT_FOUND: the disk is gone, and nobody waits.
+ * ERROR_NOT_SUPPORTED: the driver serves the disk.
  */
 DWORD WnbdSendResponse(PWNBD_DISK Disk, PWNBD_IO_RESPONSE Response, PVOID DataBuffer, UINT32 DataBufferSize);
-/* The same with an OVERLAPPED (may be NULL), as with the Ioctl functions. */
+/*
+ * The same with an OVERLAPPED (may be NULL), as with the Ioctl functions: wait
+ * with GetOverlappedResult(Disk->Handle, ...); until then DataBuffer must stay.
+ * An answer that is pending at return is counted, whatever becomes of it.
+ */
 DWORD WnbdSendResponseEx(PWNBD_DISK Disk, PWNBD_IO_RESPONSE Response, PVOID DataBuffer, UINT32 DataBufferSize,
                          LPOVERLAPPED Overlapped);
 
@@ -450,6 +506,7 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD
 DWORD WnbdIoctlShow(HANDLE Adapter, const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo,
                     LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlStats(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS Stats, LPOVERLAPPED Overlapped);
+/* Has the driver read its persistent options again. */
 DWORD WnbdIoctlReloadConfig(HANDLE Adapter, LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlVersion(HANDLE Adapter, PWNBD_VERSION Version, LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlGetDrvOpt(HANDLE Adapter, const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent,
@@ -459,11 +516,16 @@ DWORD WnbdIoctlSetDrvOpt(HANDLE Adapter, const char *Name, PWNBD_OPTION_VALUE Va
 DWORD WnbdIoctlResetDrvOpt(HANDLE Adapter, const char *Name, BOOLEAN Persistent, LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlListDrvOpt(HANDLE Adapter, PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Persistent,
                           LPOVERLAPPED Overlapped);
-/* Waits for a request; DataBuffer gets a write's data. For the process that made the disk. */
+/*
+ * Waits for a request; DataBuffer gets a write's data, an UNMAP's descriptors or the parameters of a PERSISTENT
+ * RESERVE OUT, and should have WNBD_DEFAULT_MAX_TRANSFER_LENGTH bytes. The last request is WnbdReqTypeDisconnect.
+ * For the process that made the disk: ERROR_ACCESS_DENIED for others. ERROR_FILE_NOT_FOUND: no such disk (any more).
+ */
 DWORD WnbdIoctlFetchRequest(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, PWNBD_IO_REQUEST Request, PVOID DataBuffer,
                             UINT32 DataBufferSize, LPOVERLAPPED Overlapped);
+/* BlockCount is at least 1. ERROR_FILE_NOT_FOUND. */
 DWORD WnbdIoctlSetDiskSize(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, UINT64 BlockCount, LPOVERLAPPED Overlapped);
-/* For the process that made the disk. */
+/* DataBufferSize is 0 unless the answer has data (WnbdSendResponse, also for the errors). ERROR_ACCESS_DENIED. */
 DWORD WnbdIoctlSendResponse(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, PWNBD_IO_RESPONSE Response,
                             PVOID DataBuffer, UINT32 DataBufferSize, LPOVERLAPPED Overlapped);
 /*

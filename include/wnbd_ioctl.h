@@ -82,8 +82,8 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
 /* Takes a disk away at once, without asking Windows. In: WNBD_IOCTL_REMOVE_COMMAND. ERROR_FILE_NOT_FOUND. */
 #define IOCTL_WNBD_REMOVE 3
 /*
- * Waits for a request to a disk that this process serves.
- * In and out: WNBD_IOCTL_FETCH_REQ_COMMAND. ERROR_ACCESS_DENIED from any other process.
+ * Waits for a request to a disk that this process serves. ERROR_ACCESS_DENIED from any other process.
+ * In and out: WNBD_IOCTL_FETCH_REQ_COMMAND; out, if there is no room for that, WNBD_IO_REQUEST alone.
  */
 #define IOCTL_WNBD_FETCH_REQ 4
 /* Answers a fetched request. In: WNBD_IOCTL_SEND_RSP_COMMAND. ERROR_ACCESS_DENIED from any other process. */

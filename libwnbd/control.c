@@ -185,3 +185,9 @@ DWORD WnbdIoctlVersion(HANDLE Adapter, PWNBD_VERSION Version, LPOVERLAPPED Overl
     return ControlSend(Adapter, &Command, sizeof(Command), Version, sizeof(*Version), sizeof(*Version), NULL,
                        Overlapped);
 }
+
+DWORD WnbdIoctlReloadConfig(HANDLE Adapter, LPOVERLAPPED Overlapped)
+{
+    WNBD_IOCTL_RELOAD_CONFIG_COMMAND Command = {IOCTL_WNBD_RELOAD_CONFIG};
+    return ControlSend(Adapter, &Command, sizeof(Command), NULL, 0, 0, NULL, Overlapped);
+}

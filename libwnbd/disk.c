@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Disks: making, looking at and closing them. Removing is in remove.c. */
-#include "internal.h"
+#include "disk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,30 +71,92 @@ DWORD WnbdCreateNbd(const PWNBD_PROPERTIES Properties, PWNBD_CREATE_RESULT Resul
     return CreateNbd(Properties, Result, NULL);
 }
 
+void DiskReference(DISK *Disk)
+{
+    InterlockedIncrement(&Disk->References);
+}
+
+void DiskRelease(DISK *Disk)
+{
+    if (InterlockedDecrement(&Disk->References)) {
+        return;
+    }
+    DispatcherFree(Disk);
+    if (Disk->Stop) {
+        CloseHandle(Disk->Stop);
+    }
+    if (Disk->Public.Handle) {
+        CloseHandle(Disk->Public.Handle);
+    }
+    HeapFree(GetProcessHeap(), 0, Disk);
+}
+
+/* A callback that is missing is an ability that the disk doesn't have. */
+static WNBD_PROPERTIES ProvidedProperties(const WNBD_PROPERTIES *Properties, const WNBD_INTERFACE *Interface)
+{
+    WNBD_PROPERTIES Own = *Properties;
+    Own.Flags.ReadOnly = Own.Flags.ReadOnly || !Interface->Write;
+    Own.Flags.FlushSupported = Own.Flags.FlushSupported && Interface->Flush;
+    Own.Flags.FUASupported = Own.Flags.FUASupported && Interface->Write;
+    Own.Flags.UnmapSupported = Own.Flags.UnmapSupported && Interface->Unmap;
+    Own.Flags.UnmapAnchorSupported = Own.Flags.UnmapAnchorSupported && Interface->Unmap;
+    Own.Flags.PersistResSupported =
+        Own.Flags.PersistResSupported && Interface->PersistResIn && Interface->PersistResOut;
+    return Own;
+}
+
+/* Makes a disk that this process serves. */
+static DWORD CreateProvided(const WNBD_PROPERTIES *Properties, const WNBD_INTERFACE *Interface, DISK *Disk)
+{
+    if (!Interface || !Interface->Read) {
+        LogError("disk %.*s: there is no callback that reads", WNBD_MAX_NAME_LENGTH, Properties->InstanceName);
+        return ERROR_INVALID_PARAMETER;
+    }
+    Disk->Stop = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (!Disk->Stop) {
+        return ERROR_OUTOFMEMORY;
+    }
+    WNBD_PROPERTIES Own = ProvidedProperties(Properties, Interface);
+    HANDLE Adapter;
+    DWORD Error = WnbdOpenAdapter(&Adapter);
+    if (Error) {
+        return Error;
+    }
+    Disk->Public.Handle = Adapter;
+    Error = WnbdIoctlCreate(Adapter, &Own, &Disk->Public.ConnectionInfo, NULL);
+    if (Error) {
+        LogError("cannot make disk %.*s: %s", WNBD_MAX_NAME_LENGTH, Own.InstanceName, ErrorText(Error).Text);
+    }
+    return Error;
+}
+
 DWORD WnbdCreate(const PWNBD_PROPERTIES Properties, const PWNBD_INTERFACE Interface, PVOID Context, PWNBD_DISK *PDisk)
 {
     if (!Properties || !PDisk) {
         return ERROR_INVALID_PARAMETER;
     }
-    if (!Properties->Flags.UseKernelNbd) {
-        LogError("this library only makes disks that the driver serves (Flags.UseKernelNbd)");
-        return ERROR_NOT_SUPPORTED;
-    }
-    PWNBD_DISK Disk = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*Disk));
+    DISK *Disk = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*Disk));
     if (!Disk) {
         return ERROR_OUTOFMEMORY;
     }
-    WNBD_CREATE_RESULT Result;
-    DWORD Error = CreateNbd(Properties, &Result, &Disk->Handle);
+    Disk->References = 1;
+    InitializeSRWLock(&Disk->Lock);
+    Disk->Public.Context = Context;
+    Disk->Public.Interface = Interface;
+    DWORD Error;
+    if (Properties->Flags.UseKernelNbd) {
+        WNBD_CREATE_RESULT Result;
+        Error = CreateNbd(Properties, &Result, &Disk->Public.Handle);
+        Disk->Public.ConnectionInfo = Result.ConnectionInfo;
+    } else {
+        Error = CreateProvided(Properties, Interface, Disk);
+    }
     if (Error) {
-        HeapFree(GetProcessHeap(), 0, Disk);
+        DiskRelease(Disk);
         return Error;
     }
-    Disk->Context = Context;
-    Disk->Interface = Interface;
-    Disk->ConnectionInfo = Result.ConnectionInfo;
-    Disk->Properties = Result.ConnectionInfo.Properties;
-    *PDisk = Disk;
+    Disk->Public.Properties = Disk->Public.ConnectionInfo.Properties;
+    *PDisk = &Disk->Public;
     return ERROR_SUCCESS;
 }
 
@@ -103,8 +165,10 @@ VOID WnbdClose(PWNBD_DISK Disk)
     if (!Disk) {
         return;
     }
-    CloseHandle(Disk->Handle);
-    HeapFree(GetProcessHeap(), 0, Disk);
+    if (DiskOf(Disk)->Stop) {
+        DispatcherClose(DiskOf(Disk));
+    }
+    DiskRelease(DiskOf(Disk));
 }
 
 DWORD WnbdGetUserContext(PWNBD_DISK Disk, PVOID *Context)
@@ -121,7 +185,9 @@ DWORD WnbdGetConnectionInfo(PWNBD_DISK Disk, PWNBD_CONNECTION_INFO ConnectionInf
     if (!Disk || !ConnectionInfo) {
         return ERROR_INVALID_PARAMETER;
     }
+    AcquireSRWLockShared(&DiskOf(Disk)->Lock);
     *ConnectionInfo = Disk->ConnectionInfo;
+    ReleaseSRWLockShared(&DiskOf(Disk)->Lock);
     return ERROR_SUCCESS;
 }
 

@@ -3,8 +3,9 @@
  * What the library's files share. Nothing here is exported; the public
  * interface and its rules are in wnbd.h.
  *
- * Threads: the library keeps no state but the logger (log.c), so everything
- * here may be called from any thread at the same time.
+ * Threads: the library keeps no state but the logger (log.c) and what is behind
+ * a PWNBD_DISK (disk.h), so everything here may be called from any thread at
+ * the same time.
  */
 #pragma once
 
@@ -111,6 +112,11 @@ void WindowsDiskDescribe(const WINDOWS_DISK *Disk, WNBD_CONNECTION_INFO *Info);
 
 /* WnbdShow over an open adapter. */
 DWORD DiskShow(HANDLE Adapter, const char *InstanceName, WNBD_CONNECTION_INFO *Info);
+
+/* ---- remove.c ---- */
+
+/* WnbdRemoveEx, of the disk ConnectionId only, whoever has the name now; 0: of any. */
+DWORD DiskRemove(const char *InstanceName, WNBD_CONNECTION_ID ConnectionId, const WNBD_REMOVE_OPTIONS *Options);
 
 /* ---- eject.c ---- */
 

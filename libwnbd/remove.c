@@ -8,7 +8,7 @@
  * reported would come back with the next scan. Hard: the driver withdraws it
  * at once. Either way the disk counts as removed when Windows shows it no more.
  */
-#include "internal.h"
+#include "disk.h"
 
 #include <string.h>
 
@@ -16,14 +16,22 @@
 #define GONE_TIMEOUT_MS 60000
 #define GONE_POLL_MS 50
 
+/* DiskShow of one life of a disk; of whichever has the name now if ConnectionId is 0. */
+static DWORD ShowOne(HANDLE Adapter, const char *Name, WNBD_CONNECTION_ID ConnectionId, WNBD_CONNECTION_INFO *Info)
+{
+    DWORD Error = DiskShow(Adapter, Name, Info);
+    return !Error && ConnectionId && Info->ConnectionId != ConnectionId ? ERROR_FILE_NOT_FOUND : Error;
+}
+
 /* Has Windows let go of the disk; 0 if it has, or never had it. Otherwise *Cause says what stands in the way. */
-static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options, TEXT *Cause)
+static DWORD RemoveSoftly(HANDLE Adapter, const char *Name, WNBD_CONNECTION_ID ConnectionId,
+                          const WNBD_REMOVE_OPTIONS *Options, TEXT *Cause)
 {
     DEADLINE Deadline = DeadlineAfter(Options->SoftRemoveTimeoutMs, Options->SoftRemoveTimeoutMs == 0);
     for (;;) {
         /* Looked up at each attempt: Windows may make the disk or lose it meanwhile. */
         WNBD_CONNECTION_INFO Info;
-        DWORD Error = DiskShow(Adapter, Name, &Info);
+        DWORD Error = ShowOne(Adapter, Name, ConnectionId, &Info);
         if (Error || !Info.PNPDeviceID[0]) {
             *Cause = ErrorText(Error);
             return Error;
@@ -99,18 +107,23 @@ static DWORD AwaitGone(HANDLE Adapter, const char *Name, const WNBD_CONNECTION_I
     return ERROR_SUCCESS;
 }
 
-static DWORD RemoveOn(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTIONS *Options)
+static DWORD RemoveOn(HANDLE Adapter, const char *Name, WNBD_CONNECTION_ID ConnectionId,
+                      const WNBD_REMOVE_OPTIONS *Options)
 {
     bool Asked = !Options->Flags.HardRemove;
     bool Forced = false;
     TEXT Cause;
     WNBD_CONNECTION_INFO Info;
-    if (DiskShow(Adapter, Name, &Info)) {
+    DWORD Shown = ShowOne(Adapter, Name, ConnectionId, &Info);
+    if (Shown == ERROR_FILE_NOT_FOUND) {
+        return Shown;
+    }
+    if (Shown) {
         /* Nothing to wait for; what is wrong, the driver says below. */
         Info.PNPDeviceID[0] = 0;
     }
     if (Asked) {
-        DWORD Error = RemoveSoftly(Adapter, Name, Options, &Cause);
+        DWORD Error = RemoveSoftly(Adapter, Name, ConnectionId, Options, &Cause);
         if (Error == ERROR_FILE_NOT_FOUND) {
             return Error;
         }
@@ -134,40 +147,53 @@ static DWORD RemoveOn(HANDLE Adapter, const char *Name, const WNBD_REMOVE_OPTION
     return Error;
 }
 
-DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
+DWORD DiskRemove(const char *InstanceName, WNBD_CONNECTION_ID ConnectionId, const WNBD_REMOVE_OPTIONS *Options)
 {
-    CHAR Name[WNBD_MAX_NAME_LENGTH];
     HANDLE Adapter;
-    WNBD_REMOVE_OPTIONS Options = {0};
-    if (!TextCopyName(Name, InstanceName)) {
-        LogError("cannot remove a disk: its name is missing, empty or too long");
-        return ERROR_INVALID_PARAMETER;
-    }
-    Options.Flags.HardRemoveFallback = 1;
-    Options.SoftRemoveTimeoutMs = WNBD_DEFAULT_RM_TIMEOUT_MS;
-    Options.SoftRemoveRetryIntervalMs = WNBD_DEFAULT_RM_RETRY_INTERVAL_MS;
-    if (RemoveOptions) {
-        Options = *RemoveOptions;
-    }
     DWORD Error = WnbdOpenAdapter(&Adapter);
     if (Error) {
         return Error;
     }
-    Error = RemoveOn(Adapter, Name, &Options);
+    Error = RemoveOn(Adapter, InstanceName, ConnectionId, Options);
     if (Error) {
-        LogError("cannot remove %s: %s", Name, ErrorText(Error).Text);
+        LogError("cannot remove %s: %s", InstanceName, ErrorText(Error).Text);
     }
     CloseHandle(Adapter);
     return Error;
 }
 
+/* What a caller wants, or what is done where he doesn't say. */
+static WNBD_REMOVE_OPTIONS OptionsOf(const WNBD_REMOVE_OPTIONS *Given)
+{
+    WNBD_REMOVE_OPTIONS Options = {0};
+    Options.Flags.HardRemoveFallback = 1;
+    Options.SoftRemoveTimeoutMs = WNBD_DEFAULT_RM_TIMEOUT_MS;
+    Options.SoftRemoveRetryIntervalMs = WNBD_DEFAULT_RM_RETRY_INTERVAL_MS;
+    return Given ? *Given : Options;
+}
+
+DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
+{
+    CHAR Name[WNBD_MAX_NAME_LENGTH];
+    if (!TextCopyName(Name, InstanceName)) {
+        LogError("cannot remove a disk: its name is missing, empty or too long");
+        return ERROR_INVALID_PARAMETER;
+    }
+    WNBD_REMOVE_OPTIONS Options = OptionsOf(RemoveOptions);
+    return DiskRemove(Name, 0, &Options);
+}
+
 DWORD WnbdRemove(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions)
 {
-    if (!Disk) {
+    if (!Disk || !Disk->Properties.InstanceName[0]) {
         LogError("cannot remove a disk: none was given");
         return ERROR_INVALID_PARAMETER;
     }
-    return WnbdRemoveEx(Disk->Properties.InstanceName, RemoveOptions);
+    WNBD_REMOVE_OPTIONS Options = OptionsOf(RemoveOptions);
+    if (DiskOf(Disk)->Stop) {
+        return DispatcherRemove(DiskOf(Disk), &Options);
+    }
+    return DiskRemove(Disk->Properties.InstanceName, Disk->ConnectionInfo.ConnectionId, &Options);
 }
 
 DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle)

@@ -242,13 +242,4 @@ void TestSmallThings(void)
     snprintf(Expected, sizeof(Expected), "%u.%u.%u", Version.Major, Version.Minor, Version.Patch);
     CHECK(strncmp(Version.Description, Expected, strlen(Expected)) == 0);
     CHECK(Version.Reserved[0] == 0 && Version.Reserved[255] == 0);
-
-    /* Disks that a process serves are refused, not half made. */
-    WNBD_PROPERTIES Properties = GoodProperties();
-    WNBD_INTERFACE Interface;
-    PWNBD_DISK Disk = NULL;
-    memset(&Interface, 0, sizeof(Interface));
-    Properties.Flags.UseKernelNbd = 0;
-    RETURNS(ERROR_NOT_SUPPORTED, WnbdCreate(&Properties, &Interface, NULL, &Disk));
-    CHECK(Disk == NULL);
 }

@@ -5,7 +5,7 @@
  * what was asked of whom. The library's own code is linked in, not the DLL.
  */
 #include "check.h"
-#include "../internal.h"
+#include "../disk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +110,13 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST List, PDWORD BufferSiz
     }
     *BufferSize = Needed;
     return World.ListError;
+}
+
+DWORD DispatcherRemove(DISK *Disk, const WNBD_REMOVE_OPTIONS *Options)
+{
+    (void)Disk;
+    (void)Options;
+    return ERROR_CALL_NOT_IMPLEMENTED;
 }
 
 /* ---- the tests ---- */
