@@ -309,7 +309,8 @@ DWORD WnbdSetDiskSize(PWNBD_DISK Disk, UINT64 BlockCount);
 
 /*
  * Frees a disk's handle; usually after WnbdRemove and, if it was started, after
- * WnbdWaitDispatcher. Disk may be NULL. No other call may use it any more.
+ * WnbdWaitDispatcher. Disk may be NULL. No other call may use it any more, but a
+ * WnbdRemove or WnbdStopDispatcher that has begun in another thread may go on.
  *
  * A disk that this process serves and that is still there is removed hard, for
  * nobody else could serve it; then the end of the dispatcher's threads is
@@ -470,8 +471,14 @@ DWORD WnbdUninstallDriver(PBOOL RebootRequired);
 
 /*
  * Restarts the adapter, so that options that are read at its start take
- * effect. ERROR_BUSY: there are disks, or something has the adapter open. The
- * Ex form tries again every RetryIntervalMs until TimeoutMs, milliseconds.
+ * effect; returns when it works again. ERROR_BUSY: there are disks, or
+ * something has the adapter open, and the log says what. The Ex form tries
+ * again every RetryIntervalMs, milliseconds, for TimeoutMs; 0 tries once, as
+ * WnbdResetAdapter does, INFINITE is possible.
+ *
+ * ERROR_ACCESS_DENIED: only administrators may. ERROR_DEVICE_NOT_AVAILABLE: it
+ * stopped and did not start again. ERROR_CALL_NOT_IMPLEMENTED: this system's
+ * cfgmgr32.dll can't do it.
  */
 DWORD WnbdResetAdapter(VOID);
 DWORD WnbdResetAdapterEx(DWORD TimeoutMs, DWORD RetryIntervalMs);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <version.h>
 
+#define AWAIT_POLL_MS 50
+
 /* Reads path and node of an interface; false if the system won't say. */
 static bool AdapterDetail(HDEVINFO Set, SP_DEVICE_INTERFACE_DATA *Data, ADAPTER_INTERFACE *Interface)
 {
@@ -50,6 +52,18 @@ bool AdapterDevInst(DEVINST *DevInst)
         return false;
     }
     *DevInst = Interface.DevInst;
+    return true;
+}
+
+bool AdapterAwait(DWORD TimeoutMs)
+{
+    DEADLINE Deadline = DeadlineAfter(TimeoutMs, false);
+    DEVINST Node;
+    while (!AdapterDevInst(&Node)) {
+        if (!DeadlinePause(&Deadline, AWAIT_POLL_MS)) {
+            return false;
+        }
+    }
     return true;
 }
 

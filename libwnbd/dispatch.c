@@ -362,6 +362,8 @@ DWORD WnbdWaitDispatcher(PWNBD_DISK PublicDisk)
 
 static DWORD RemoveNow(DISK *Disk, const WNBD_REMOVE_OPTIONS *Options)
 {
+    /* The dispatcher ends before this does, and whoever waits for it may close the disk. */
+    DiskReference(Disk);
     AcquireSRWLockExclusive(&Disk->Lock);
     Disk->Removals++;
     Disk->Public.Stopping = TRUE;
@@ -376,6 +378,7 @@ static DWORD RemoveNow(DISK *Disk, const WNBD_REMOVE_OPTIONS *Options)
         /* After a soft removal the driver says when the last request is answered; after this one nobody waits. */
         SetEvent(Disk->Stop);
     }
+    DiskRelease(Disk);
     return Error;
 }
 

@@ -19,7 +19,6 @@ static const WCHAR AdapterClassName[] = L"SCSIADAPTER";
 
 /* How long a driver may take from its installation to a working adapter, milliseconds. */
 #define START_TIMEOUT_MS 15000
-#define START_POLL_MS 50
 
 /* A REG_MULTI_SZ with our hardware id. */
 static const WCHAR HardwareIds[] = L"root\\wnbd\0";
@@ -150,22 +149,6 @@ static bool WindowsIsNewEnough(void)
     return Version.dwBuildNumber >= WNBD_REQ_WIN_VERSION_BUILD;
 }
 
-/*
- * Waits for the adapter to work. Windows reports the installation of a driver
- * that it then doesn't load (unsigned, say) as a success.
- */
-static DWORD AdapterAwait(void)
-{
-    DEADLINE Deadline = DeadlineAfter(START_TIMEOUT_MS, false);
-    DEVINST Node;
-    while (!AdapterDevInst(&Node)) {
-        if (!DeadlinePause(&Deadline, START_POLL_MS)) {
-            return ERROR_DEVICE_NOT_AVAILABLE;
-        }
-    }
-    return ERROR_SUCCESS;
-}
-
 /* The number of the problem that Device Manager shows ("code 52"), 0 if there is none. */
 static ULONG NodeProblem(const ADAPTER_NODE *Adapter)
 {
@@ -186,7 +169,8 @@ static DWORD DriverUpdate(const ADAPTER_NODE *Adapter, const WCHAR *Path, bool *
         return Error;
     }
     *Reboot = Wanted != FALSE;
-    DWORD Error = *Reboot ? ERROR_SUCCESS : AdapterAwait();
+    /* Windows reports the installation of a driver that it then doesn't load (unsigned, say) as a success. */
+    DWORD Error = *Reboot || AdapterAwait(START_TIMEOUT_MS) ? ERROR_SUCCESS : ERROR_DEVICE_NOT_AVAILABLE;
     if (Error) {
         LogError("the adapter doesn't start with the driver of %s (problem code %lu; 52: the driver is not signed and "
                  "test signing is off)",

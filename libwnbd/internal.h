@@ -128,6 +128,17 @@ DWORD DiskRemove(const char *InstanceName, WNBD_CONNECTION_ID ConnectionId, cons
  */
 DWORD EjectDevice(const char *Name, const WCHAR *InstanceId, TEXT *Cause);
 
+/*
+ * Asks Windows once to stop a device and everything below it. ERROR_BUSY:
+ * somebody objected. ERROR_ACCESS_DENIED: only administrators may.
+ * ERROR_REMOVE_FAILED, ERROR_CALL_NOT_IMPLEMENTED: it failed, can't be asked.
+ * *Cause says who or why.
+ */
+DWORD DeviceStop(DEVINST Node, TEXT *Cause);
+
+/* Starts a device that DeviceStop has stopped. ERROR_DEVICE_NOT_AVAILABLE, ERROR_CALL_NOT_IMPLEMENTED: see *Cause. */
+DWORD DeviceStart(DEVINST Node, TEXT *Cause);
+
 /* ---- deadline.c ---- */
 
 /* A moment until which something is tried again. */
@@ -157,6 +168,9 @@ bool AdapterEnumerate(DWORD Index, ADAPTER_INTERFACE *Interface);
 
 /* Like WnbdGetAdapterDevInst, without a message. */
 bool AdapterDevInst(DEVINST *DevInst);
+
+/* Waits until the adapter is there; false: it was not in time. */
+bool AdapterAwait(DWORD TimeoutMs);
 
 /* Like WnbdOpenAdapter; says why it failed in *Cause instead of the log. */
 DWORD AdapterOpen(HANDLE *Adapter, TEXT *Cause);

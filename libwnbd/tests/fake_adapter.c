@@ -455,3 +455,31 @@ DWORD EjectDevice(const char *Name, const WCHAR *InstanceId, TEXT *Cause)
     }
     return Fake.EjectError;
 }
+
+bool AdapterDevInst(DEVINST *DevInst)
+{
+    *DevInst = 1;
+    return true;
+}
+
+bool AdapterAwait(DWORD TimeoutMs)
+{
+    CHECK(TimeoutMs > 0 && Fake.Started > 0);
+    return !Fake.NeverBack;
+}
+
+DWORD DeviceStop(DEVINST Node, TEXT *Cause)
+{
+    CHECK(Node == 1);
+    *Cause = FormatText("somebody objects");
+    Fake.Stopped++;
+    return Fake.StopObjections > 0 && Fake.StopObjections-- ? ERROR_BUSY : Fake.StopError;
+}
+
+DWORD DeviceStart(DEVINST Node, TEXT *Cause)
+{
+    CHECK(Node == 1 && Fake.Stopped > 0);
+    *Cause = FormatText("it does not start");
+    Fake.Started++;
+    return Fake.StartError;
+}

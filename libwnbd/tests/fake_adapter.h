@@ -36,6 +36,10 @@ typedef struct {
     DWORD EjectError;         /* then fails with this */
     int ThreadsUntilFailure;  /* -1: never */
     int BuffersUntilFailure;  /* -1: never */
+    int StopObjections;       /* times that Windows will not stop the adapter */
+    DWORD StopError;          /* what stopping fails with, once there are no objections */
+    DWORD StartError;         /* what starting fails with */
+    bool NeverBack;           /* the adapter does not work again */
     UINT64 ShownConnectionId; /* of the disk that has the name now; 0: of ours */
     /* The disk. */
     bool There;
@@ -45,6 +49,8 @@ typedef struct {
     UINT32 Removed;
     UINT32 Ejected;
     UINT32 Cancelled;
+    UINT32 Stopped;      /* attempts to stop the adapter */
+    UINT32 Started;      /* attempts to start it */
     UINT32 Commands[16]; /* by command: how many came */
 } FAKE;
 

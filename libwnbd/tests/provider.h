@@ -60,3 +60,4 @@ void TestOtherLife(void);
 void TestClose(void);
 void TestSize(void);
 void TestThreads(void);
+void TestReset(void);

@@ -205,6 +205,7 @@ int main(void)
     Run("provider.close", TestClose);
     Run("provider.size", TestSize);
     Run("provider.threads", TestThreads);
+    Run("provider.reset", TestReset);
     printf("%ld checks, %ld failed\n", Checks, Failures);
     return Failures != 0;
 }
