@@ -15,7 +15,7 @@
 #define ASC_INVALID_COMMAND 0x20
 #define ASC_INVALID_FIELD 0x24
 
-#define BUFFER_BYTES WNBD_DEFAULT_MAX_TRANSFER_LENGTH
+#define BUFFER_BYTES ((UINT32)WNBD_DEFAULT_MAX_TRANSFER_LENGTH)
 
 struct WORKER {
     DISK *Disk;
@@ -299,7 +299,7 @@ DWORD WnbdStartDispatcher(PWNBD_DISK PublicDisk, DWORD ThreadCount)
         return ERROR_NOT_SUPPORTED;
     }
     WORKER *Workers = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, ThreadCount * sizeof(*Workers));
-    HANDLE *Threads = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, ThreadCount * sizeof(*Threads));
+    HANDLE *Threads = (HANDLE *)HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, ThreadCount * sizeof(*Threads));
     DWORD Error = Workers && Threads ? ERROR_SUCCESS : ERROR_OUTOFMEMORY;
     AcquireSRWLockExclusive(&Disk->Lock);
     if (!Error && Disk->Public.Started) {
@@ -320,7 +320,7 @@ DWORD WnbdStartDispatcher(PWNBD_DISK PublicDisk, DWORD ThreadCount)
             WorkersFree(Workers, ThreadCount);
         }
         if (Threads) {
-            HeapFree(GetProcessHeap(), 0, Threads);
+            HeapFree(GetProcessHeap(), 0, (void *)Threads);
         }
     }
     return Error;
@@ -453,6 +453,6 @@ void DispatcherFree(DISK *Disk)
 {
     if (Disk->Workers) {
         WorkersFree(Disk->Workers, Disk->Public.DispatcherThreadsCount);
-        HeapFree(GetProcessHeap(), 0, Disk->Public.DispatcherThreads);
+        HeapFree(GetProcessHeap(), 0, (void *)Disk->Public.DispatcherThreads);
     }
 }

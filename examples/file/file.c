@@ -4,7 +4,7 @@
  * a write of the file and returns, and a thread of the system's pool answers
  * when it is done. So a few dispatcher threads keep many requests going.
  *
- *   file NAME PATH [MIB]     serves PATH as the disk NAME; with MIB the file is made, or made that large
+ *   filedisk NAME PATH [MIB]     serves PATH as the disk NAME; with MIB the file is made, or made that large
  *
  * Ctrl-C removes the disk. Begin with the example ramdisk, which is simpler.
  */
@@ -189,7 +189,7 @@ int main(int Count, char **Arguments)
     UINT64 Mib = Count == 4 ? strtoull(Arguments[3], NULL, 10) : 0;
     if (Count < 3 || Count > 4 || (Count == 4 && (Mib == 0 || Mib >> 40)) ||
         strlen(Arguments[1]) >= WNBD_MAX_NAME_LENGTH) {
-        fprintf(stderr, "usage: file NAME PATH [MIB]\n");
+        fprintf(stderr, "usage: filedisk NAME PATH [MIB]\n");
         return ERROR_INVALID_PARAMETER;
     }
     UINT64 SizeBytes = FileOpen(Arguments[2], Mib << 20, &Own.File);
