@@ -205,6 +205,7 @@ typedef struct _REQUEST {
     BOOLEAN Escalated; /* a reset that took too long; guarded by the adapter's Lock while outstanding */
     ULONGLONG Number;  /* of the START_CALL of this attempt; guarded by the adapter's Lock, as what follows */
     ULONG Aside;       /* PORT_SCOPEs of resets beside which HwStartIo got it: they may leave it */
+    ULONGLONG Covers;  /* of a reset: HwStartIo had returned from every lower number when it got this one */
     ULONG Attempts;
     ULONG BusyRetries;
     ULONGLONG Deadline; /* interrupt time, while outstanding */
@@ -376,6 +377,8 @@ KDEFERRED_ROUTINE PortQueueCompletionDpc;
 /* reset.c. <= DISPATCH_LEVEL, no lock held. */
 /* Resets a unit that is marked as resetting, and what is above it if that doesn't help. */
 VOID PortResetUnit(UNIT *Unit);
+/* A reset SRB comes back: what it covers must have come back before. */
+VOID PortResetCheck(REQUEST *Request);
 /* Function, a reset of the unit, failed or wasn't answered in time: the next tier. */
 VOID PortResetEscalate(UNIT *Unit, ULONG Function);
 /* Returns what HwResetBus did. */

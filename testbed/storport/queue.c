@@ -154,6 +154,7 @@ VOID PortQueueComplete(ADAPTER *Adapter, PVOID Srb)
     PORT_REQUIRE(COMPLETE_TWICE, Request != NULL || !PortQuarantineKnows(Srb), "the SRB at %p", Srb);
     PORT_REQUIRE(COMPLETE_UNKNOWN, Request != NULL, "the SRB at %p", Srb);
     PortRequestCheckCompletion(Request);
+    PortResetCheck(Request);
     AttemptEnded(Request);
 }
 
@@ -206,6 +207,7 @@ static VOID StartBegin(REQUEST *Request, START_CALL *Call)
     Call->Number = ++Adapter->StartNumber;
     InsertTailList(&Adapter->StartCalls, &Call->Link);
     Request->Number = Call->Number;
+    Request->Covers = CONTAINING_RECORD(Adapter->StartCalls.Flink, START_CALL, Link)->Number;
     Request->Aside = Request->Unit->Resetting ? PORT_SCOPE_UNIT | PORT_SCOPE_TARGET : 0;
     if (Adapter->BusResets != 0)
         Request->Aside |= PORT_SCOPE_BUS;

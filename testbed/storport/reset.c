@@ -7,7 +7,7 @@
  * HwStartIo of a virtual miniport is called without a lock [HW_STARTIO], so a call may be running on another processor:
  * the reset gives its SRB back, or the SRB comes later and survives. Or, since HwResetBus has the StartIo lock, no call
  * is running by then: PORT_OPTIONS.ResetExcludesStartIo. Every other SRB of a successful reset's scope must be complete
- * when it ends [bug check 0xF0].
+ * when it ends [bug check 0xF0]; a reset SRB ends when the miniport completes it, whoever has sent it.
  */
 #include "port.h"
 
@@ -89,6 +89,45 @@ static PVOID StillHeld(ADAPTER *Adapter, SCOPE Scope)
         Srb = Request->Srb;
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     return Srb;
+}
+
+static PORT_SCOPE KindOf(ULONG Function)
+{
+    return Function == SRB_FUNCTION_RESET_LOGICAL_UNIT ? PORT_SCOPE_UNIT
+           : Function == SRB_FUNCTION_RESET_DEVICE     ? PORT_SCOPE_TARGET
+                                                       : PORT_SCOPE_BUS;
+}
+
+static BOOLEAN IsReset(const REQUEST *Request)
+{
+    return Request->Fields.Function == SRB_FUNCTION_RESET_LOGICAL_UNIT ||
+           Request->Fields.Function == SRB_FUNCTION_RESET_DEVICE || Request->Fields.Function == SRB_FUNCTION_RESET_BUS;
+}
+
+/* Under Lock: what the reset should have given back. Numbers from Covers on may have come beside it. */
+static BOOLEAN IsCovered(REQUEST *Request, PVOID Context)
+{
+    const REQUEST *Reset = Context;
+    const SCOPE Scope = ScopeOf(Reset->Unit, KindOf(Reset->Fields.Function));
+
+    return !Request->Internal && InScope(Request, &Scope) && Request->Number < Reset->Covers;
+}
+
+VOID PortResetCheck(REQUEST *Request)
+{
+    ADAPTER *Adapter = Request->Unit->Adapter;
+    REQUEST *Left;
+    PVOID Srb;
+    KIRQL Irql;
+
+    if (!IsReset(Request) || SRB_STATUS(Request->Fields.SrbStatus) != SRB_STATUS_SUCCESS)
+        return;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    Left = PortQueueWalk(Adapter, IsCovered, Request);
+    Srb = Left == NULL ? NULL : Left->Srb;
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    PORT_REQUIRE(RESET_LEFT, Srb == NULL, "function 0x%x is answered and the SRB at %p isn't complete",
+                 (unsigned)Request->Fields.Function, Srb);
 }
 
 VOID PortStartIoLock(ADAPTER *Adapter)
@@ -193,11 +232,10 @@ static VOID ResetDone(REQUEST *Request)
 {
     UNIT *Unit = Request->Unit;
     const ULONG Function = Request->Fields.Function;
-    const PORT_SCOPE Kind = Function == SRB_FUNCTION_RESET_LOGICAL_UNIT ? PORT_SCOPE_UNIT : PORT_SCOPE_TARGET;
 
     if (!Request->Escalated) {
         const BOOLEAN Done = SRB_STATUS(Request->Fields.SrbStatus) == SRB_STATUS_SUCCESS;
-        PVOID Srb = StillHeld(Unit->Adapter, ScopeOf(Unit, Kind));
+        PVOID Srb = StillHeld(Unit->Adapter, ScopeOf(Unit, KindOf(Function)));
 
         PORT_REQUIRE(RESET_LEFT, !Done || Srb == NULL, "function 0x%x succeeded and the SRB at %p isn't complete",
                      (unsigned)Function, Srb);
