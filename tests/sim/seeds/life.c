@@ -2,6 +2,8 @@
 /* A life's beginning and end: life.h. */
 #include "life.h"
 
+#include "invariants.h"
+
 #include <port.h>
 
 #include <stdarg.h>
@@ -103,6 +105,7 @@ uint64_t LifeRun(uint64_t Seed)
     SeededBegin(Seed);
     Life->Seed = Seed;
     HostDraw();
+    InvariantsBegin();
     Life->LateCaptures = SeededBelow(8) == 0 ? 1 + SeededBelow(3) : 0;
     NativeStart(&(NATIVE_OPTIONS){.Seed = SeededNumber(),
                                   .WskSynchronousOneIn = SeededBelow(4),

@@ -7,6 +7,7 @@
  *   session.c  one disk from its mapping to its end, again and again
  *   worker.c   random SRBs to a disk, their results against the model
  *   chaos.c    ioctls, power, stops and removals that nobody has asked for
+ *   invariants.c  what holds of a disk's queue at each of these steps
  *
  * All threads are the seeded ground's: what one does between two places where
  * it may hand over (ground.h) is one step, so shared counters need no lock.

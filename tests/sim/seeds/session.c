@@ -9,6 +9,7 @@
 
 #define SECOND 10000000ull
 #define GONE_LIMIT (300 * SECOND)
+#define CANCEL_LIMIT_MS 10000u
 
 /* ---- What kind of server it is this time ---- */
 
@@ -86,8 +87,12 @@ static void PlanDraw(SLOT *Slot)
 typedef struct {
     uint32_t Win32; /* 0: there is a disk */
     bool Cancelled;
+    bool Begun; /* the driver has gone beyond looking at the request */
     char Words[WNBD_CREATE_MESSAGE_LENGTH];
 } MAP_RESULT;
+
+/* Whether somebody takes the request back, and when it is sent to the driver. */
+typedef enum { CANCEL_NEVER, CANCEL_BEFORE, CANCEL_BESIDE } CANCEL;
 
 /* Attempts to connect that fail first: the driver tries the host's other addresses. */
 static void FatesDraw(SLOT *Slot, uint32_t Addresses)
@@ -129,45 +134,67 @@ static void CancelMain(void *Context)
     NativeRequestCancel(Context);
 }
 
-/* IOCTL_WNBD_CREATE_EX or IOCTL_WNBD_CREATE; sometimes taken back while it waits, with the handle that it came by. */
-static void Map(SLOT *Slot, const WNBD_PROPERTIES *Properties, MAP_RESULT *Result)
+/* Sends the request, and takes it back before or meanwhile, as Cancel says. */
+static void MapSend(SLOT *Slot, NATIVE_FILE *File, NATIVE_REQUEST *Request, CANCEL Cancel)
 {
-    WNBD_IOCTL_CREATE_COMMAND Command = {.Properties = *Properties};
-    WNBD_CREATE_RESULT Answer = {0};
-    WNBD_CONNECTION_INFO *Info = &Answer.ConnectionInfo;
-    bool Extended = SeededBelow(3) != 0;
-    bool Cancel = SeededBelow(12) == 0;
-    NATIVE_FILE *Own = Cancel ? NativeOpen(&WNBD_GUID, NULL) : NULL;
-    NATIVE_FILE *File = Own != NULL ? Own : Slot->Life->Bed.File;
-    ULONG Used = 0;
-    memset(Result, 0, sizeof(*Result));
-    Command.IoControlCode = Extended ? IOCTL_WNBD_CREATE_EX : IOCTL_WNBD_CREATE;
-    NATIVE_REQUEST *Request =
-        NativeIoctlMake(File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), Extended ? (void *)&Answer : Info,
-                        Extended ? sizeof(Answer) : sizeof(*Info));
-    GROUND_THREAD *Canceller = Cancel ? GroundThreadStart(CancelMain, Request, "cancel") : NULL;
+    if (Cancel == CANCEL_BEFORE) {
+        NativeRequestCancel(Request);
+    }
+    GROUND_THREAD *Canceller = Cancel == CANCEL_BESIDE ? GroundThreadStart(CancelMain, Request, "cancel") : NULL;
     NativeRequestSend(File, Request);
     if (Canceller != NULL) {
         GroundThreadJoin(Canceller);
     }
+    /* Who has it now ends it, and waits for nothing. */
+    if (Cancel != CANCEL_NEVER && !NativeRequestPoll(Request, CANCEL_LIMIT_MS)) {
+        LifeFail(Slot, "a create request that was cancelled goes on");
+    }
+}
+
+/* What the answer of IOCTL_WNBD_CREATE_EX (Extended) or IOCTL_WNBD_CREATE says. */
+static void MapResult(NTSTATUS Status, bool Extended, ULONG Used, const WNBD_CREATE_RESULT *Answer, MAP_RESULT *Result)
+{
+    *Result = (MAP_RESULT){.Cancelled = Status == STATUS_CANCELLED};
+    if (!NT_SUCCESS(Status)) {
+        Result->Win32 = 31; /* ERROR_GEN_FAILURE: the request says no more */
+    } else if (Extended) {
+        CHECK(Used == sizeof(*Answer));
+        Result->Win32 = Answer->Status;
+        Result->Begun = Answer->Phase != WnbdCreatePhaseRequest;
+        strcpy(Result->Words, Answer->Message);
+    } else {
+        CHECK(Used == sizeof(Answer->ConnectionInfo));
+        Result->Begun = true;
+    }
+}
+
+/* IOCTL_WNBD_CREATE_EX or IOCTL_WNBD_CREATE; sometimes taken back, with the handle that it came by. */
+static void Map(SLOT *Slot, const WNBD_PROPERTIES *Properties, MAP_RESULT *Result)
+{
+    WNBD_IOCTL_CREATE_COMMAND Command = {.Properties = *Properties};
+    WNBD_CREATE_RESULT Answer = {0};
+    bool Extended = SeededBelow(3) != 0;
+    CANCEL Cancel = SeededBelow(12) != 0 ? CANCEL_NEVER : SeededBelow(4) == 0 ? CANCEL_BEFORE : CANCEL_BESIDE;
+    NATIVE_FILE *Own = Cancel != CANCEL_NEVER ? NativeOpen(&WNBD_GUID, NULL) : NULL;
+    NATIVE_FILE *File = Own != NULL ? Own : Slot->Life->Bed.File;
+    ULONG Used = 0;
+    Command.IoControlCode = Extended ? IOCTL_WNBD_CREATE_EX : IOCTL_WNBD_CREATE;
+    NATIVE_REQUEST *Request = NativeIoctlMake(File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command),
+                                              Extended ? (void *)&Answer : &Answer.ConnectionInfo,
+                                              Extended ? sizeof(Answer) : sizeof(Answer.ConnectionInfo));
+    MapSend(Slot, File, Request, Cancel);
     NTSTATUS Status = NativeRequestWait(Request, &Used);
     if (Own != NULL) {
         NativeClose(Own);
     }
-    Result->Cancelled = Status == STATUS_CANCELLED;
-    if (!NT_SUCCESS(Status)) {
-        Result->Win32 = 31; /* ERROR_GEN_FAILURE: the request says no more */
-    } else if (Extended) {
-        CHECK(Used == sizeof(Answer));
-        Result->Win32 = Answer.Status;
-        strcpy(Result->Words, Answer.Message);
-    } else {
-        CHECK(Used == sizeof(*Info));
-    }
+    MapResult(Status, Extended, Used, &Answer, Result);
     SeededNote((uint32_t)Status);
     LifeSay(Slot, "map: status 0x%08x, %u %s", (unsigned)Status, Result->Win32, Result->Words);
+    if (Cancel == CANCEL_BEFORE && Result->Begun) {
+        LifeFail(Slot, "a create request was carried out that had been cancelled before");
+    }
     /* A removal ends IOCTL_WNBD_CREATE with the same status. */
-    if (Result->Cancelled && !Cancel && !Slot->Ending) {
+    if (Result->Cancelled && Cancel == CANCEL_NEVER && !Slot->Ending) {
         LifeFail(Slot, "the create request was cancelled by nobody");
     }
 }
