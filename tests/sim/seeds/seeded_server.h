@@ -25,7 +25,7 @@
 
 /* What the client may come to see of a misdeed, apart from errors that SERVER_PLAN.ErrorThousandths makes. */
 #define MAY_REFUSE 0x1u /* there will be no disk */
-#define MAY_END 0x2u    /* the disk goes */
+#define MAY_END 0x2u    /* the disk goes; with MAY_STALL: or it stalls */
 #define MAY_STALL 0x4u  /* requests reach their time limit */
 
 /* Name, consequences, in words. */
@@ -45,6 +45,10 @@
     MISDEED(PAUSE, MAY_REFUSE | MAY_STALL, "stops for a while at a byte")                                              \
     MISDEED(DEAF, MAY_STALL, "reads no more")                                                                          \
     MISDEED(HOLLOW, 0, "offers what it can't do")                                                                      \
+    MISDEED(MORE_REFUSED, 0, "tells of more than it has, and refuses that")                                            \
+    MISDEED(MORE_INVENTED, 0, "tells of more than it has, and makes that up")                                          \
+    MISDEED(MORE_CUT, MAY_END | MAY_STALL, "tells of more than it has, and leaves that out")                           \
+    MISDEED(MORE_SPILT, MAY_END, "tells of more than it has, and replies with too much")                               \
     MISDEED(LOSE_REPLY, MAY_STALL, "loses replies")                                                                    \
     MISDEED(REPLY_MAGIC, MAY_END, "replies with a wrong number")                                                       \
     MISDEED(REPLY_TWICE, MAY_END, "replies twice")                                                                     \
@@ -62,7 +66,7 @@ typedef enum {
 } MISDEED;
 
 typedef struct {
-    uint64_t SizeBytes; /* of the export; at most the medium's */
+    uint64_t SizeBytes; /* of the export, as it is told: at most the medium's, but for MISDEED_MORE_* */
     uint16_t Flags;     /* SERVED_* */
     uint32_t Minimum;   /* block sizes, bytes; 0: not told */
     uint32_t Preferred;
@@ -82,7 +86,7 @@ typedef struct SEEDED_SERVER SEEDED_SERVER;
 typedef struct {
     uint64_t Requests; /* received, without NBD_CMD_DISC */
     uint64_t Replies;  /* sent whole */
-    uint64_t Errors;   /* of them, with an error */
+    uint64_t Errors;   /* of them, with an error, but for refusals of what the export hasn't got */
     uint32_t Connections;
     bool Committed;   /* the misdeed */
     bool Transmitted; /* the handshake's last words have been said, or are being said */

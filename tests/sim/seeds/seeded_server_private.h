@@ -15,6 +15,8 @@ typedef struct ANSWER {
     uint16_t Command;
     bool Fua;
     bool Executed;
+    bool Beyond;  /* reaches beyond the medium */
+    bool Refused; /* for that */
     uint32_t Error;
     unsigned char *Data; /* of a write, or of a read once executed */
 } ANSWER;

@@ -8,6 +8,7 @@
 enum { COMMAND_READ, COMMAND_WRITE, COMMAND_DISC, COMMAND_FLUSH, COMMAND_TRIM };
 
 #define COMMAND_FLAG_FUA 1u
+#define NBD_REPLY_BYTES 16u
 #define PAYLOAD_MOST (32u * 1024 * 1024)
 #define ERROR_IO 5u
 #define ERROR_NO_SPACE 28u
@@ -42,10 +43,30 @@ static void CheckRequest(const SERVED *Served, const ANSWER *Answer, uint16_t Fl
     }
 }
 
+/* How much of the request the medium has. */
+static size_t Held(const SERVED *Served, const ANSWER *Answer)
+{
+    uint64_t Size = (uint64_t)Served->Server->Medium->Sectors * SECTOR_BYTES;
+    uint64_t Left = Answer->Offset < Size ? Size - Answer->Offset : 0;
+    return Answer->Length < Left ? Answer->Length : (size_t)Left;
+}
+
+static void Invent(unsigned char *Bytes, size_t Length)
+{
+    for (size_t At = 0; At < Length; At += sizeof(uint64_t)) {
+        uint64_t Number = SeededNumber();
+        memcpy(Bytes + At, &Number, Length - At < sizeof(Number) ? Length - At : sizeof(Number));
+    }
+}
+
 static void Execute(SERVED *Served, ANSWER *Answer)
 {
     MEDIUM *Medium = Served->Server->Medium;
+    size_t Length = Held(Served, Answer);
     Answer->Executed = true;
+    if (Answer->Refused) {
+        return;
+    }
     /* An error may come from a request that was half done; here a write with an error was done, or not at all. */
     if (Answer->Error != 0 && (Answer->Command == COMMAND_READ || SeededBelow(2) == 0)) {
         return;
@@ -56,13 +77,14 @@ static void Execute(SERVED *Served, ANSWER *Answer)
         if (Answer->Data == NULL) {
             abort();
         }
-        MediumRead(Medium, Answer->Offset, Answer->Data, Answer->Length);
+        MediumRead(Medium, Answer->Offset, Answer->Data, Length);
+        Invent(Answer->Data + Length, Answer->Length - Length);
         break;
     case COMMAND_WRITE:
-        MediumWrite(Medium, Answer->Offset, Answer->Data, Answer->Length, Answer->Fua);
+        MediumWrite(Medium, Answer->Offset, Answer->Data, Length, Answer->Fua);
         break;
     case COMMAND_TRIM:
-        MediumTrim(Medium, Answer->Offset, Answer->Length, Answer->Fua);
+        MediumTrim(Medium, Answer->Offset, Length, Answer->Fua);
         break;
     default:
         MediumFlush(Medium);
@@ -86,6 +108,12 @@ static void Accept(SERVED *Served, ANSWER *Answer)
     }
     if (Plan->Misdeed == MISDEED_HOLLOW && (Answer->Fua || Answer->Command > COMMAND_DISC)) {
         Answer->Error = ERROR_INVALID;
+    }
+    Answer->Beyond = Held(Served, Answer) != Answer->Length;
+    Answer->Refused = Plan->Misdeed == MISDEED_MORE_REFUSED && Answer->Beyond;
+    if (Answer->Refused) {
+        /* Proto: "EINVAL ... or ENOSPC", and servers answer a write with either. */
+        Answer->Error = Answer->Command == COMMAND_WRITE && SeededBelow(2) == 0 ? ERROR_NO_SPACE : ERROR_INVALID;
     }
     Answer->Due = GroundNow() + (Plan->DelayMost == 0 ? 0 : SeededBelow(Plan->DelayMost));
     if (SeededBelow(2) == 0) {
@@ -168,19 +196,35 @@ static ANSWER *Choose(SERVED *Served, uint64_t *Until)
     return Answer;
 }
 
+/* What was read; of what the medium hasn't got, perhaps less or more than was asked for. */
+static bool SendData(SERVED *Served, const ANSWER *Answer)
+{
+    unsigned char Spilt[1024];
+    size_t Length = Answer->Length;
+    if (Answer->Beyond && ServedCommits(Served, MISDEED_MORE_CUT, UINT64_MAX)) {
+        Length = Held(Served, Answer);
+    }
+    if (!ServedSend(Served, Answer->Data, Length)) {
+        return false;
+    }
+    if (Answer->Beyond && ServedCommits(Served, MISDEED_MORE_SPILT, UINT64_MAX)) {
+        Length = NBD_REPLY_BYTES + SeededBelow(sizeof(Spilt) - NBD_REPLY_BYTES);
+        Invent(Spilt, Length);
+        return ServedSend(Served, Spilt, Length);
+    }
+    return true;
+}
+
 static bool SendReply(SERVED *Served, const ANSWER *Answer, uint32_t Magic, uint64_t Cookie)
 {
-    unsigned char Header[16];
+    unsigned char Header[NBD_REPLY_BYTES];
     Put32(Header, Magic);
     Put32(Header + 4, Answer->Error);
     Put64(Header + 8, Cookie);
     if (!ServedSend(Served, Header, sizeof(Header))) {
         return false;
     }
-    if (Answer->Command == COMMAND_READ && Answer->Error == 0 && !ServedSend(Served, Answer->Data, Answer->Length)) {
-        return false;
-    }
-    return true;
+    return Answer->Command != COMMAND_READ || Answer->Error != 0 || SendData(Served, Answer);
 }
 
 /* A reply that no request has: what becomes of the connection is the client's decision. */
@@ -211,7 +255,7 @@ static bool Send(SERVED *Served, ANSWER *Answer)
         SimBreak(Served->End, SeededBelow(2) == 0);
         return false;
     }
-    if (Answer->Error != 0) {
+    if (Answer->Error != 0 && !Answer->Refused) {
         /* Before the client can know it. */
         Served->Server->Counts.Errors++;
     }

@@ -44,6 +44,12 @@ static void MisdeedDraw(SLOT *Slot)
         Plan->NoGo = false;
     }
     switch (Plan->Misdeed) {
+    case MISDEED_MORE_REFUSED:
+    case MISDEED_MORE_INVENTED:
+    case MISDEED_MORE_CUT:
+    case MISDEED_MORE_SPILT:
+        Plan->SizeBytes += (uint64_t)8 * (1 + SeededBelow(SeededBelow(2) == 0 ? 8 : 500)) * SECTOR_BYTES;
+        break;
     case MISDEED_CLOSE:
     case MISDEED_RESET:
     case MISDEED_STALL:
@@ -440,7 +446,8 @@ static void SessionUnmap(SLOT *Slot)
 /* The disk ended if it had to. */
 static void MisdeedCheck(SLOT *Slot)
 {
-    if ((MisdeedConsequences(Slot->Plan.Misdeed) & MAY_END) == 0 || !SeededServerCounts(Slot->Server).Committed) {
+    uint32_t Consequences = MisdeedConsequences(Slot->Plan.Misdeed) & (MAY_END | MAY_STALL);
+    if (Consequences != MAY_END || !SeededServerCounts(Slot->Server).Committed) {
         return;
     }
     LifeSay(Slot, "the server \"%s\": the disk has to go", MisdeedText(Slot->Plan.Misdeed));

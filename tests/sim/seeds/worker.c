@@ -18,8 +18,9 @@ typedef struct {
     OP Op;
     uint64_t Block;
     uint32_t Blocks;
-    uint32_t Sector; /* of the model */
-    uint32_t Sectors;
+    uint32_t Sector;  /* of the model */
+    uint32_t Sectors; /* that there are */
+    bool Beyond;      /* there are fewer than it asks for: the server has told of more than it has */
     bool Fua;
     bool Refusable; /* asks for what the disk hasn't got */
     uint64_t Value;
@@ -60,7 +61,7 @@ static void FlyingTransfer(SLOT *Slot, FLYING *Flying)
     memset(Flying->Data, 0xA5, Length);
     if (Write) {
         Flying->Value = ModelValue(&Slot->Model);
-        ModelFill(Flying->Value, Flying->Sector, Flying->Sectors, Flying->Data);
+        ModelFill(Flying->Value, Flying->Sector, Length / SECTOR_BYTES, Flying->Data);
         ModelWriteBegin(&Slot->Model, Flying->Sector, Flying->Sectors, Flying->Value);
     } else {
         Flying->Begin = ModelReadBegin(&Slot->Model);
@@ -100,6 +101,19 @@ static void FlyingVerify(SLOT *Slot, FLYING *Flying)
     DiskBegin(&Slot->Disk, &Flying->Io, SeededBelow(2) == 0, Cdb, 16, 0, NULL, 0);
 }
 
+/* Where it is in the model, as far as that goes. */
+static void FlyingPlace(const SLOT *Slot, FLYING *Flying)
+{
+    uint32_t BlockSectors = Slot->Disk.BlockSize / SECTOR_BYTES, There = Slot->Medium.Sectors;
+    Flying->Sector = (uint32_t)Flying->Block * BlockSectors;
+    Flying->Sectors = Flying->Blocks * BlockSectors;
+    There = Flying->Sector < There ? There - Flying->Sector : 0;
+    if (There < Flying->Sectors) {
+        Flying->Sectors = There;
+        Flying->Beyond = Flying->Op != OP_FLUSH;
+    }
+}
+
 static void FlyingBegin(SLOT *Slot, FLYING *Flying)
 {
     static const UCHAR Flush[10] = {0x35};
@@ -108,8 +122,7 @@ static void FlyingBegin(SLOT *Slot, FLYING *Flying)
     *Flying = (FLYING){.Op = OpDraw()};
     Flying->Blocks = BlocksDraw(Slot);
     Flying->Block = SeededBelow((uint32_t)Slot->Disk.BlockCount - Flying->Blocks + 1);
-    Flying->Sector = (uint32_t)Flying->Block * (Slot->Disk.BlockSize / SECTOR_BYTES);
-    Flying->Sectors = Flying->Blocks * (Slot->Disk.BlockSize / SECTOR_BYTES);
+    FlyingPlace(Slot, Flying);
     Flying->Fua = (Flying->Op == OP_READ || Flying->Op == OP_WRITE) && SeededBelow(4) == 0;
     Flying->Refusable = (ReadOnly && (Flying->Op == OP_WRITE || Flying->Op == OP_UNMAP)) ||
                         (Flying->Op == OP_UNMAP && (Flags & SERVED_TRIM) == 0) ||
@@ -144,9 +157,13 @@ static void StatusCheck(SLOT *Slot, const FLYING *Flying, UCHAR Status)
     bool Reset = Flying->Excused || Slot->MayReset || Slot->Excuses.Resets != Flying->Slot.Resets ||
                  Life->Excuses.Resets != Flying->Life.Resets;
     bool End = Slot->MayEnd || Slot->Ending || Life->Stopping || Life->Gone || Life->Excuses.Ends != Flying->Life.Ends;
+    bool Refused = Flying->Beyond && Slot->Plan.Misdeed == MISDEED_MORE_REFUSED;
     switch (Status) {
     case SRB_STATUS_SUCCESS:
-        return;
+        if (!Refused) {
+            return;
+        }
+        break;
     case SRB_STATUS_BUS_RESET:
         if (Reset || End) {
             return;
@@ -164,7 +181,7 @@ static void StatusCheck(SLOT *Slot, const FLYING *Flying, UCHAR Status)
         }
         break;
     case SRB_STATUS_ERROR:
-        if (Flying->Refusable) {
+        if (Flying->Refusable || Refused) {
             return;
         }
         if (++Slot->ErrorsSeen <= SeededServerCounts(Slot->Server).Errors) {
