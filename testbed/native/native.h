@@ -60,8 +60,6 @@ typedef struct {
      * less can happen at the same time, and nothing waits for another thread. For measuring.
      */
     bool OneProcessor;
-    /* How long looking up a name takes at least, milliseconds. */
-    uint32_t WskResolveMs;
     /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL). */
     uint32_t LogLevel;
     /* Every debug message goes here as well, NULL: nowhere. Called at any IRQL, from any thread, several at once. */

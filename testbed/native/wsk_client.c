@@ -12,14 +12,12 @@ NATIVE_OPTIONS WskOptions;
 static GROUND_LOCK WskLock = GROUND_LOCK_INITIALIZER; /* lists, counts of clients, late captures */
 static SOCKET *WskSockets;
 static uint32_t WskLateCaptures;
-static uint32_t WskResolveMs;
 static LONG WskResolving;
 
 void WskStart(const NATIVE_OPTIONS *Options)
 {
     WskOptions = *Options;
     WskLateCaptures = Options->WskLateCaptures;
-    WskResolveMs = Options->WskResolveMs;
     EngineStart();
 }
 
@@ -328,9 +326,6 @@ static void ResolverMain(void *Context)
     GROUND_ADDRESS Addresses[RESOLVE_MAX];
     ThreadInitialize(&Resolution->Thread, "resolver");
     ThreadSetCurrent(&Resolution->Thread);
-    if (WskResolveMs != 0) {
-        GroundSleep((uint64_t)WskResolveMs * 10000);
-    }
     int Count = GroundResolve(Resolution->Host, Resolution->Service, Resolution->NumericOnly, Addresses, RESOLVE_MAX);
     PADDRINFOEXW List = ResolvedList(Addresses, Count, Resolution->Family), *Result = Resolution->Result;
 

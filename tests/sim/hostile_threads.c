@@ -3,7 +3,9 @@
  * Hostile callers at the same time: requests of any kind from several threads
  * while disks come and go, pended requests cancelled at random moments, more
  * disks than there can be, and the adapter taken away from under all of that.
- * Each thread's requests follow from the seed; how they meet does not.
+ * Each thread's requests follow from the seed; how they meet does not. Where
+ * disks have to wait, they wait for a name, which is looked up as long as the
+ * test likes (the linker's --wrap): a server that says nothing has a time limit.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <time.h>
 
 #include "bed.h"
+#include "ground.h"
 #include "server.h"
 
 #define CALLERS 4u
@@ -19,6 +22,44 @@
 #define DISKS_MAX (TARGETS + 65u)
 #define WIN32_NO_SYSTEM_RESOURCES 1450
 #define WIN32_OPERATION_ABORTED 995
+#define SLOW_HOST "slow"
+
+/* ---- A name that is looked up until somebody lets it end; nobody has it ---- */
+
+static struct {
+    pthread_mutex_t Lock;
+    pthread_cond_t Changed;
+    bool Ends;
+} Slow = {.Lock = PTHREAD_MUTEX_INITIALIZER, .Changed = PTHREAD_COND_INITIALIZER};
+
+int __real_GroundResolve(const char *Host, const char *Service, bool NumericOnly, GROUND_ADDRESS *Addresses,
+                         int Capacity);
+int __wrap_GroundResolve(const char *Host, const char *Service, bool NumericOnly, GROUND_ADDRESS *Addresses,
+                         int Capacity);
+
+int __wrap_GroundResolve(const char *Host, const char *Service, bool NumericOnly, GROUND_ADDRESS *Addresses,
+                         int Capacity)
+{
+    if (strcmp(Host, SLOW_HOST) != 0) {
+        return __real_GroundResolve(Host, Service, NumericOnly, Addresses, Capacity);
+    }
+    pthread_mutex_lock(&Slow.Lock);
+    while (!Slow.Ends) {
+        pthread_cond_wait(&Slow.Changed, &Slow.Lock);
+    }
+    pthread_mutex_unlock(&Slow.Lock);
+    return -1;
+}
+
+static void SlowEnds(bool Ends)
+{
+    pthread_mutex_lock(&Slow.Lock);
+    Slow.Ends = Ends;
+    pthread_cond_broadcast(&Slow.Changed);
+    pthread_mutex_unlock(&Slow.Lock);
+}
+
+/* ---- Callers ---- */
 
 typedef struct {
     BED *Bed;
@@ -113,26 +154,31 @@ static void End(CALLER *Callers)
     }
 }
 
-static NATIVE_REQUEST *CreateBegin(BED *Bed, unsigned Number, uint16_t Port, WNBD_CREATE_RESULT *Result)
+/* ---- Disks that wait ---- */
+
+static NATIVE_REQUEST *CreateBegin(BED *Bed, unsigned Number, const char *Host, uint16_t Port,
+                                   WNBD_CREATE_RESULT *Result)
 {
     WNBD_IOCTL_CREATE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_CREATE_EX};
     char Name[32];
     snprintf(Name, sizeof(Name), "many%u", Number);
     BedProperties(&Command.Properties, Name, Port);
+    strcpy(Command.Properties.NbdProperties.Hostname, Host);
     return NativeIoctlBegin(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), Result, sizeof(*Result));
 }
 
 /* A request for each address waits; the next one is told why not. */
-static void TooMany(BED *Bed, uint16_t Silent)
+static void TooMany(BED *Bed)
 {
     static WNBD_CREATE_RESULT Results[TARGETS], Result;
     NATIVE_REQUEST *Requests[TARGETS];
+    SlowEnds(false);
     for (unsigned Index = 0; Index < TARGETS; Index++) {
-        Requests[Index] = CreateBegin(Bed, Index, Silent, &Results[Index]);
+        Requests[Index] = CreateBegin(Bed, Index, SLOW_HOST, 1, &Results[Index]);
     }
     CHECK(BedDiskCount(Bed) == TARGETS);
     for (unsigned Round = 0; Round < 100; Round++) {
-        CHECK(NativeRequestWait(CreateBegin(Bed, TARGETS, Silent, &Result), NULL) == STATUS_SUCCESS);
+        CHECK(NativeRequestWait(CreateBegin(Bed, TARGETS, SLOW_HOST, 1, &Result), NULL) == STATUS_SUCCESS);
         CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES &&
               strcmp(Result.Message, "the adapter has no free address: too many disks") == 0);
     }
@@ -142,28 +188,33 @@ static void TooMany(BED *Bed, uint16_t Silent)
         CHECK(NativeRequestWait(Requests[Index], NULL) == STATUS_CANCELLED);
     }
     CHECK(BedDiskCount(Bed) == 0);
+    SlowEnds(true);
 }
 
-/* Each is cancelled at once, and stays in memory as long as its name is being looked up: not without a limit. */
-static void TooManyThatEnd(BED *Bed, uint16_t Silent)
+/*
+ * Each is cancelled at once, and stays in memory as long as its name is being looked up: not without a limit. So many
+ * others do so already.
+ */
+static void TooManyThatEnd(BED *Bed, unsigned Others, uint16_t Silent)
 {
     static WNBD_CREATE_RESULT Result;
     unsigned Made = 0;
     for (;; Made++) {
-        NATIVE_REQUEST *Request = CreateBegin(Bed, Made, Silent, &Result);
+        NATIVE_REQUEST *Request = CreateBegin(Bed, Made, SLOW_HOST, 1, &Result);
         NativeRequestCancel(Request);
         if (NativeRequestWait(Request, NULL) == STATUS_SUCCESS) {
             break;
         }
-        CHECK(Made < 8 * DISKS_MAX);
+        CHECK(Made < DISKS_MAX);
     }
-    CHECK(Made >= TARGETS);
+    CHECK(Made == DISKS_MAX - Others);
     CHECK(Result.Status == WIN32_NO_SYSTEM_RESOURCES &&
           strcmp(Result.Message, "too many disks exist or are still ending") == 0);
     CHECK(BedDiskCount(Bed) == 0);
+    SlowEnds(true);
     for (unsigned Tries = 0;; Tries++) {
         CHECK(Tries < 6000);
-        NATIVE_REQUEST *Request = CreateBegin(Bed, 0, Silent, &Result);
+        NATIVE_REQUEST *Request = CreateBegin(Bed, 0, "127.0.0.1", Silent, &Result);
         if (!NativeRequestPoll(Request, 10)) {
             NativeRequestCancel(Request);
             CHECK(NativeRequestWait(Request, NULL) == STATUS_CANCELLED);
@@ -174,11 +225,13 @@ static void TooManyThatEnd(BED *Bed, uint16_t Silent)
     }
 }
 
-/* Removed by somebody else while its name is being looked up: its creator is told at once, not when that ends. */
-static void RemovedWhileMade(BED *Bed, uint16_t Silent)
+/* Removed by somebody else while its name is being looked up: its creator is told at once, and the
+ * looking up goes on. */
+static void RemovedWhileMade(BED *Bed)
 {
     static WNBD_CREATE_RESULT Result;
-    NATIVE_REQUEST *Request = CreateBegin(Bed, 0, Silent, &Result);
+    SlowEnds(false);
+    NATIVE_REQUEST *Request = CreateBegin(Bed, 0, SLOW_HOST, 1, &Result);
     CHECK(BedUnmap(Bed, "many0") == STATUS_SUCCESS);
     CHECK(NativeRequestPoll(Request, 0));
     CHECK(NativeRequestWait(Request, NULL) == STATUS_SUCCESS);
@@ -206,17 +259,15 @@ int main(int Count, char **Arguments)
     CHECK(NativeChildWait(Bed.Adapter, 0, 30000));
     printf("more disks than addresses\n");
     fflush(stdout);
-    TooMany(&Bed, Silent);
+    TooMany(&Bed);
     BedStop(&Bed);
 
     printf("more disks than may be ending\n");
     fflush(stdout);
-    Options.WskResolveMs = 5000;
     BedStart(&Bed, &Options);
-    RemovedWhileMade(&Bed, Silent);
-    TooManyThatEnd(&Bed, Silent);
+    RemovedWhileMade(&Bed);
+    TooManyThatEnd(&Bed, 1, Silent);
     BedStop(&Bed);
-    Options.WskResolveMs = 0;
 
     printf("the adapter goes meanwhile\n");
     fflush(stdout);
