@@ -10,6 +10,72 @@
 
 #define POOL_RUBBISH 0xB5
 
+typedef struct PAGED {
+    struct PAGED *Next;
+    const char *Address;
+    SIZE_T Size;
+} PAGED;
+
+/* What is alive of paged pool: little, and seldom. */
+static struct {
+    GROUND_LOCK Lock;
+    PAGED *First;
+    volatile LONG Count;
+} Paged = {.Lock = GROUND_LOCK_INITIALIZER};
+
+static void PagedAdd(const void *Address, SIZE_T Size)
+{
+    PAGED *Entry = malloc(sizeof(*Entry));
+    if (Entry == NULL) {
+        abort();
+    }
+    GroundLockEnter(&Paged.Lock);
+    *Entry = (PAGED){Paged.First, Address, Size};
+    Paged.First = Entry;
+    InterlockedIncrement(&Paged.Count);
+    GroundLockLeave(&Paged.Lock);
+}
+
+/* The link to the allocation that Address lies in; under the lock. */
+static PAGED **PagedFind(const void *Address)
+{
+    PAGED **Link = &Paged.First;
+    while (*Link != NULL && (uintptr_t)Address - (uintptr_t)(*Link)->Address >= (*Link)->Size) {
+        Link = &(*Link)->Next;
+    }
+    return Link;
+}
+
+/* False: there is no such allocation. */
+static bool PagedRemove(const void *Address)
+{
+    if (ReadAcquire(&Paged.Count) == 0) {
+        return false;
+    }
+    GroundLockEnter(&Paged.Lock);
+    PAGED **Link = PagedFind(Address), *Entry = *Link;
+    if (Entry != NULL) {
+        *Link = Entry->Next;
+        InterlockedDecrement(&Paged.Count);
+    }
+    GroundLockLeave(&Paged.Lock);
+    free(Entry);
+    return Entry != NULL;
+}
+
+void PoolCheckResident(const void *Address, const char *Function)
+{
+    if (ReadAcquire(&Paged.Count) == 0) {
+        return;
+    }
+    GroundLockEnter(&Paged.Lock);
+    bool Found = *PagedFind(Address) != NULL;
+    GroundLockLeave(&Paged.Lock);
+    if (Found) {
+        NtViolation(RULE_POOL_PAGED, Function, "%p lies in paged pool", Address);
+    }
+}
+
 PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
     void *Memory;
@@ -32,6 +98,9 @@ PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
     }
     memset(Memory, POOL_RUBBISH, NumberOfBytes);
     TrackAdd(TRACK_POOL, Memory, NumberOfBytes, Tag, __builtin_return_address(0));
+    if (PoolType == PagedPool) {
+        PagedAdd(Memory, NumberOfBytes);
+    }
     return Memory;
 }
 
@@ -46,6 +115,10 @@ static void PoolFreeChecked(PVOID Memory, ULONG Tag, const char *Function)
     if (Tag != 0 && Tag != Allocated) {
         NtViolation(RULE_POOL_FREE, Function, "%p has tag 0x%08x, not 0x%08x", Memory, (unsigned)Allocated,
                     (unsigned)Tag);
+    }
+    if (PagedRemove(Memory) && KeGetCurrentIrql() > APC_LEVEL) {
+        NtViolation(RULE_POOL_PAGED, Function, "%p is paged and freed at IRQL %u", Memory,
+                    (unsigned)KeGetCurrentIrql());
     }
     DpcCheckFree(Memory, Size);
     TimerCheckFree(Memory, Size);

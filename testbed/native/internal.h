@@ -121,6 +121,9 @@ bool TrackHas(TRACK_KIND Kind, const void *Address);
 void TrackCheckEmpty(TRACK_KIND Kind, NATIVE_RULE Rule, const char *What);
 size_t TrackCount(TRACK_KIND Kind);
 
+/* Stops the process if Address lies in paged pool, where Function's object must not. Any IRQL. */
+void PoolCheckResident(const void *Address, const char *Function);
+
 /* ---- DPCs, timers, work items, threads ---- */
 
 /* OneProcessor: DPCs run in the network's thread. */

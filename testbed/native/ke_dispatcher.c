@@ -39,6 +39,7 @@ static void EventCheck(const KEVENT *Event, const char *Function)
 
 VOID KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State)
 {
+    PoolCheckResident(Event, __func__);
     Event->Header.Kind = Type == NotificationEvent ? NATIVE_OBJECT_NOTIFICATION : NATIVE_OBJECT_SYNCHRONIZATION;
     Event->Header.SignalState = State ? 1 : 0;
 }

@@ -135,6 +135,7 @@ static void DpcCheck(const KDPC *Dpc, const char *Function)
 
 VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE Routine, PVOID Context)
 {
+    PoolCheckResident(Dpc, __func__);
     /* Initialising a DPC that is queued would tear the queue. */
     DpcCheckFree(Dpc, sizeof(*Dpc));
     Dpc->DeferredRoutine = Routine;

@@ -95,6 +95,7 @@ void NtCheckNoLocks(NATIVE_RULE Rule, const char *Function)
 
 VOID KeInitializeSpinLock(PKSPIN_LOCK SpinLock)
 {
+    PoolCheckResident((const void *)SpinLock, __func__);
     __atomic_store_n(SpinLock, LOCK_FREE, __ATOMIC_RELEASE);
 }
 

@@ -47,6 +47,7 @@ static void TimerCheck(const KTIMER *Timer, const char *Function)
 
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
+    PoolCheckResident(Timer, __func__);
     TimerCheckFree(Timer, sizeof(*Timer));
     Timer->Header.Kind = Type == NotificationTimer ? NATIVE_OBJECT_TIMER : NATIVE_OBJECT_SYNCHRONIZATION_TIMER;
     Timer->Header.SignalState = 0;

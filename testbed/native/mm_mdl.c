@@ -82,6 +82,7 @@ VOID MmBuildMdlForNonPagedPool(PMDL Mdl)
     if (Mdl->MdlFlags & MDL_DESCRIBES) {
         NtViolation(RULE_MDL_STATE, __func__, "the MDL at %p is built already", (void *)Mdl);
     }
+    PoolCheckResident(MmGetMdlVirtualAddress(Mdl), __func__);
     Mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
     Mdl->MappedSystemVa = MmGetMdlVirtualAddress(Mdl);
 }

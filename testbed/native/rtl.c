@@ -196,6 +196,9 @@ VOID RtlFreeUnicodeString(PUNICODE_STRING String)
 
 NTSTATUS RtlAppendUnicodeToString(PUNICODE_STRING Destination, PCWSTR Source)
 {
+    if (KeGetCurrentIrql() > APC_LEVEL) {
+        PoolCheckResident(Destination->Buffer, __func__);
+    }
     SIZE_T Added = NativeWcslen(Source) * sizeof(WCHAR), Length = Destination->Length + Added;
     if (Length > Destination->MaximumLength) {
         return STATUS_BUFFER_TOO_SMALL;

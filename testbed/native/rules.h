@@ -33,6 +33,9 @@
     /* Pool */                                                                                                         \
     RULE(POOL_TAG, "pool-tag", "exallocatepoolwithtag", "a pool tag has one to four characters from 0x20 to 0x7E")     \
     RULE(POOL_TYPE, "pool-type", "exallocatepoolwithtag", "pool is non-paged and not executable")                      \
+    RULE(POOL_PAGED, "pool-paged",                                                                                     \
+         "exfreepoolwithtag; keinitializespinlock; kewaitforsingleobject; mmbuildmdlfornonpagedpool",                  \
+         "paged pool is freed below DISPATCH_LEVEL and holds nothing that must be resident")                           \
     RULE(POOL_SIZE, "pool-size", "exallocatepoolwithtag", "an allocation has a size")                                  \
     RULE(POOL_FREE, "pool-free", "exfreepoolwithtag; rule DoubleExFreePool",                                           \
          "what is freed is an allocation that is still there, and is freed with its tag")                              \

@@ -140,6 +140,55 @@ static void PoolExecutable(void)
     ExAllocatePoolWithTag(NonPagedPool, 16, TAG);
 }
 
+static void PagedPoolRaised(void)
+{
+    KIRQL Irql;
+    KeRaiseIrql(DISPATCH_LEVEL, &Irql);
+    ExAllocatePoolWithTag(PagedPool, 16, TAG);
+}
+
+static void PagedPoolFreedRaised(void)
+{
+    KIRQL Irql;
+    PVOID Memory = ExAllocatePoolWithTag(PagedPool, 16, TAG);
+    KeRaiseIrql(DISPATCH_LEVEL, &Irql);
+    ExFreePoolWithTag(Memory, TAG);
+}
+
+static void PagedLock(void)
+{
+    PCHAR Memory = ExAllocatePoolWithTag(PagedPool, 64, TAG);
+    KeInitializeSpinLock((PKSPIN_LOCK)(Memory + 8));
+}
+
+static void PagedEvent(void)
+{
+    KeInitializeEvent(ExAllocatePoolWithTag(PagedPool, sizeof(KEVENT), TAG), NotificationEvent, FALSE);
+}
+
+static void PagedDpc(void)
+{
+    KeInitializeDpc(ExAllocatePoolWithTag(PagedPool, sizeof(KDPC), TAG), DpcKeepsLock, NULL);
+}
+
+static void PagedTimer(void)
+{
+    KeInitializeTimer(ExAllocatePoolWithTag(PagedPool, sizeof(KTIMER), TAG));
+}
+
+static void PagedMdl(void)
+{
+    MmBuildMdlForNonPagedPool(IoAllocateMdl(ExAllocatePoolWithTag(PagedPool, 64, TAG), 64, FALSE, FALSE, NULL));
+}
+
+static void PagedStringRaised(void)
+{
+    KIRQL Irql;
+    UNICODE_STRING String = {0, 32, ExAllocatePoolWithTag(PagedPool, 32, TAG)};
+    KeRaiseIrql(DISPATCH_LEVEL, &Irql);
+    RtlAppendUnicodeToString(&String, L"x");
+}
+
 static void PoolNothing(void)
 {
     ExAllocatePoolWithTag(NonPagedPoolNx, 0, TAG);
@@ -290,6 +339,14 @@ const MISUSE MisuseKernel[] = {
     CASE(LOCK_CALLBACK, CallbackKeepsLock),
     CASE(POOL_TAG, PoolTagEmpty),
     CASE(POOL_TYPE, PoolExecutable),
+    CASE(IRQL, PagedPoolRaised),
+    CASE(POOL_PAGED, PagedPoolFreedRaised),
+    CASE(POOL_PAGED, PagedLock),
+    CASE(POOL_PAGED, PagedEvent),
+    CASE(POOL_PAGED, PagedDpc),
+    CASE(POOL_PAGED, PagedTimer),
+    CASE(POOL_PAGED, PagedMdl),
+    CASE(POOL_PAGED, PagedStringRaised),
     CASE(POOL_SIZE, PoolNothing),
     CASE(POOL_FREE, PoolFreedTwice),
     CASE(POOL_FREE, PoolFreedByOther),
