@@ -71,6 +71,9 @@ def driver_problems(image):
         yield "is not a native image"
     if image.characteristics & pe.FILE_DLL or not image.dll_characteristics & pe.WDM_DRIVER:
         yield "is not what /DRIVER:WDM makes"
+    for section in image.sections:
+        if section.name.startswith("PAGE"):
+            yield f"has pageable code or data, {section.name}: no test sees it touched at DISPATCH_LEVEL"
     functions = list(image.functions())
     if not functions:
         yield "has no unwind data"
@@ -155,6 +158,7 @@ class Driver(unittest.TestCase):
         table = self.image.table
         self.check_changed(table + 36, "I", pe.EXECUTE | pe.WRITE, "writable and executable")
         self.check_changed(table + 12, "I", self.image.sections[0].address + 0x200, "share a page")
+        self.check_changed(table, "4s", b"PAGE", "pageable")
         place = self.image.section_at(self.image.directory(pe.IAT_DIRECTORY)[0])
         header = table + 40 * self.image.sections.index(place)
         self.check_changed(header + 36, "I", place.flags | pe.EXECUTE, "import address table")
