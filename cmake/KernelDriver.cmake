@@ -28,3 +28,15 @@ function(wnbd_add_driver name)
     -Wl,--image-base,0x140000000 -Wl,--dynamicbase -Wl,--nxcompat -Wl,--no-seh)
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} ntoskrnl hal)
 endfunction()
+
+# wnbd_add_import_library(NAME DEF) makes of a module definition what images link that import from its module.
+function(wnbd_add_import_library name def)
+  find_program(WNBD_DLLTOOL NAMES llvm-dlltool-19 x86_64-w64-mingw32-dlltool REQUIRED)
+  set(library ${CMAKE_CURRENT_BINARY_DIR}/lib${name}.a)
+  add_custom_command(OUTPUT ${library}
+    COMMAND ${WNBD_DLLTOOL} -m i386:x86-64 -d ${def} -l ${library} DEPENDS ${def} VERBATIM)
+  add_custom_target(${name}_library DEPENDS ${library})
+  add_library(${name} INTERFACE)
+  target_link_libraries(${name} INTERFACE ${library})
+  add_dependencies(${name} ${name}_library)
+endfunction()

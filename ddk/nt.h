@@ -55,6 +55,28 @@ static inline ULONG64 NtReadSharedClock(ULONG_PTR Address)
 #define MdlMappingNoWrite 0x80000000
 #endif
 
+/* What mingw-w64 lacks of winnt.h, and of wdm.h about the registry. ddk/ntoskrnl.def has the function for the linker.
+ */
+#ifndef ReadNoFence64
+static inline LONG64 NtReadNoFence64(const volatile LONG64 *Source)
+{
+    return *Source;
+}
+#define ReadNoFence64 NtReadNoFence64
+#endif
+
+/* Answer of ZwQueryKey to KeyNameInformation: NameLength bytes of the key's full path, not terminated. */
+typedef struct _KEY_NAME_INFORMATION {
+    ULONG NameLength;
+    WCHAR Name[1];
+} KEY_NAME_INFORMATION, *PKEY_NAME_INFORMATION;
+
+typedef enum _DRIVER_REGKEY_TYPE { DriverRegKeyParameters, DriverRegKeyPersistentState } DRIVER_REGKEY_TYPE;
+
+/* The key of a driver's parameters or state [IoOpenDriverRegistryKey]. PASSIVE_LEVEL, in a system thread. Flags: 0. */
+NTKERNELAPI NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType,
+                                                   ACCESS_MASK DesiredAccess, ULONG Flags, PHANDLE DriverRegKey);
+
 #define NT_NOINLINE __attribute__((noinline))
 
 /*

@@ -99,6 +99,9 @@ uint32_t NativeLocksNested(void);
 
 #define NATIVE_SERVICES "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 void NativeRegistrySetDword(const char *Path, const char *Name, uint32_t Value);
+void NativeRegistrySetQword(const char *Path, const char *Name, uint64_t Value);
+/* False: there is none. Of the value, the first 8 bytes. */
+bool NativeRegistryGet(const char *Path, const char *Name, uint32_t *Type, uint64_t *Value);
 void NativeRegistrySetString(const char *Path, const char *Name, const char *Value);
 
 /* ---- Drivers and devices ---- */

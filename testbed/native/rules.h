@@ -54,6 +54,8 @@
     RULE(THREAD_AT_UNLOAD, "thread-at-unload", "pscreatesystemthread", "a driver's threads end before its unload")     \
     RULE(HANDLE, "handle", "zwclose; rule ZwRegistryOpen", "a handle is open when used, and closed once")              \
     RULE(HANDLE_LEAK, "handle-leak", "rule ZwRegistryOpen", "a driver closes its handles")                             \
+    RULE(SYSTEM_THREAD, "system-thread", "ioopendriverregistrykey",                                                    \
+         "the function is called in a thread of the system's process")                                                 \
     RULE(REMOVE_LOCK, "remove-lock", "ioreleaseremovelock", "remove locks are released as often as acquired")          \
     /* IRPs */                                                                                                         \
     RULE(IRP_FREED, "irp-freed", "iofreeirp", "an IRP is not used after it was freed")                                 \

@@ -160,6 +160,27 @@ void NativeRegistrySetDword(const char *Path, const char *Name, uint32_t Value)
     GroundLockLeave(&ZwLock);
 }
 
+void NativeRegistrySetQword(const char *Path, const char *Name, uint64_t Value)
+{
+    GroundLockEnter(&ZwLock);
+    RegistrySet(RegistryFind(Path, true), Name, REG_QWORD, &Value, sizeof(Value));
+    GroundLockLeave(&ZwLock);
+}
+
+bool NativeRegistryGet(const char *Path, const char *Name, uint32_t *Type, uint64_t *Value)
+{
+    GroundLockEnter(&ZwLock);
+    REGISTRY_KEY *Key = RegistryFind(Path, false);
+    const REGISTRY_VALUE *Found = Key != NULL ? *RegistryFindValue(Key, Name) : NULL;
+    *Value = 0;
+    if (Found != NULL) {
+        *Type = Found->Type;
+        memcpy(Value, Found->Data, Found->Length < sizeof(*Value) ? Found->Length : sizeof(*Value));
+    }
+    GroundLockLeave(&ZwLock);
+    return Found != NULL;
+}
+
 void NativeRegistrySetString(const char *Path, const char *Name, const char *Value)
 {
     WCHAR Wide[512];
@@ -227,6 +248,58 @@ NTSTATUS ZwCreateKey(PHANDLE Key, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attribu
     return Fault(__func__) ? STATUS_INSUFFICIENT_RESOURCES : RegistryOpenAt(Attributes, true, Key, Disposition);
 }
 
+NTSTATUS IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType, ACCESS_MASK DesiredAccess,
+                                 ULONG Flags, PHANDLE DriverRegKey)
+{
+    char Path[512];
+    UNREFERENCED_PARAMETER(DesiredAccess);
+    NT_ENTER(PASSIVE_LEVEL);
+    if (PsGetCurrentProcess() != PsInitialSystemProcess) {
+        NtViolation(RULE_SYSTEM_THREAD, __func__, "called in a thread of process %p",
+                    (void *)PsGetProcessId(PsGetCurrentProcess()));
+    }
+    if (Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (Flags != 0 || RegKeyType > DriverRegKeyPersistentState) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    const UNICODE_STRING *Service = &DriverObject->DriverExtension->ServiceKeyName;
+    TextFromWide(Path, sizeof(Path), Service->Buffer, Service->Length / sizeof(WCHAR));
+    size_t Used = strlen(Path);
+    snprintf(Path + Used, sizeof(Path) - Used, RegKeyType == DriverRegKeyParameters ? "\\Parameters" : "\\State");
+    GroundLockEnter(&ZwLock);
+    REGISTRY_KEY *Key = RegistryFind(Path, true);
+    GroundLockLeave(&ZwLock);
+    *DriverRegKey = HandleOpen(HANDLE_KEY, Key);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS ZwQueryKey(HANDLE Handle, KEY_INFORMATION_CLASS Class, PVOID Information, ULONG Length, PULONG ResultLength)
+{
+    NT_ENTER(PASSIVE_LEVEL);
+    REGISTRY_KEY *Key = HandleGet(Handle, HANDLE_KEY, __func__);
+    if (Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (Class != KeyNameInformation) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    const ULONG Header = offsetof(KEY_NAME_INFORMATION, Name);
+    PKEY_NAME_INFORMATION Answer = Information;
+    WCHAR Wide[512];
+    TextToWide(Wide, 512, Key->Path);
+    ULONG NameLength = (ULONG)(NativeWcslen(Wide) * sizeof(WCHAR));
+    *ResultLength = Header + NameLength;
+    if (Length < Header) {
+        return STATUS_BUFFER_TOO_SMALL;
+    }
+    ULONG Room = Length - Header;
+    Answer->NameLength = NameLength;
+    memcpy(Answer->Name, Wide, Room < NameLength ? Room : NameLength);
+    return Room < NameLength ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+}
+
 NTSTATUS ZwQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Information,
                          ULONG Length, PULONG ResultLength)
 {
@@ -278,4 +351,24 @@ NTSTATUS ZwSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, UL
     RegistrySet(Key, Text, Type, Data, DataSize);
     GroundLockLeave(&ZwLock);
     return STATUS_SUCCESS;
+}
+
+NTSTATUS ZwDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name)
+{
+    char Text[128];
+    NT_ENTER(PASSIVE_LEVEL);
+    REGISTRY_KEY *Key = HandleGet(Handle, HANDLE_KEY, __func__);
+    if (Fault(__func__)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    TextFromWide(Text, sizeof(Text), Name->Buffer, Name->Length / sizeof(WCHAR));
+    GroundLockEnter(&ZwLock);
+    REGISTRY_VALUE **Link = RegistryFindValue(Key, Text);
+    REGISTRY_VALUE *Found = *Link;
+    if (Found != NULL) {
+        *Link = Found->Next;
+    }
+    GroundLockLeave(&ZwLock);
+    free(Found);
+    return Found != NULL ? STATUS_SUCCESS : STATUS_OBJECT_NAME_NOT_FOUND;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Between the files of the Wine ground. Wine 8's kernel queues DPCs and never runs them, doesn't know when a timer's
- * DPC has ended, and lacks IoBuildPartialMdl: the miniport's imports of those are redirected to the functions here. The
- * imports that allocate and free are redirected too, so that what a driver leaves behind is seen. netio.sys, which a
- * miniport may use, is redirected where closing a socket crashes.
+ * DPC has ended, and lacks IoBuildPartialMdl and IoOpenDriverRegistryKey: the miniport's imports of those are
+ * redirected to the functions here. The imports that allocate and free are redirected too, so that what a driver leaves
+ * behind is seen. netio.sys, which a miniport may use, is redirected where closing a socket crashes.
  */
 #pragma once
 
@@ -20,6 +20,10 @@ VOID NTAPI WineFlushQueuedDpcs(VOID);
 BOOLEAN NTAPI WineSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc);
 BOOLEAN NTAPI WineSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc);
 BOOLEAN NTAPI WineCancelTimer(PKTIMER Timer);
+
+/* wine_registry.c: IoOpenDriverRegistryKey. */
+NTSTATUS NTAPI WineOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE Type, ACCESS_MASK Access,
+                                         ULONG Flags, PHANDLE Key);
 
 /* wine_imports.c */
 typedef struct {

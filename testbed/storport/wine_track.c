@@ -207,6 +207,12 @@ static NTSTATUS NTAPI TrackOpenKey(PHANDLE Key, ACCESS_MASK Access, POBJECT_ATTR
     return EnterHandle(RealOpenKey(Key, Access, Attributes), Key, 'syeK', CALLER);
 }
 
+static NTSTATUS NTAPI TrackOpenDriverKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE Type, ACCESS_MASK Access,
+                                         ULONG Flags, PHANDLE Key)
+{
+    return EnterHandle(WineOpenDriverRegistryKey(DriverObject, Type, Access, Flags, Key), Key, 'syeK', CALLER);
+}
+
 static NTSTATUS NTAPI TrackOpenProcess(PHANDLE Process, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
                                        PCLIENT_ID Id)
 {
@@ -309,6 +315,7 @@ const WINE_REDIRECTION WineTrackRedirections[] = {
     REDIRECT("PsCreateSystemThread", TrackCreateThread, RealCreateThread),
     REDIRECT("PsTerminateSystemThread", TrackTerminateThread, RealTerminateThread),
     REDIRECT("ZwOpenKey", TrackOpenKey, RealOpenKey),
+    {"IoOpenDriverRegistryKey", (PVOID)(ULONG_PTR)TrackOpenDriverKey, NULL},
     REDIRECT("ZwOpenProcess", TrackOpenProcess, RealOpenProcess),
     REDIRECT("ZwCreateDirectoryObject", TrackCreateDirectory, RealCreateDirectory),
     REDIRECT("ZwOpenSymbolicLinkObject", TrackOpenLink, RealOpenLink),

@@ -269,7 +269,35 @@ static void Registry(void)
     EXPECT(Needed == 12 + 12);
     EXPECT(ZwQueryValueKey(Key, &Text, KeyValuePartialInformation, Buffer, sizeof(Buffer), &Needed) == STATUS_SUCCESS);
     EXPECT(Information->Type == REG_SZ && memcmp(Information->Data, L"words", 12) == 0);
+    EXPECT(ZwDeleteValueKey(Key, &Number) == STATUS_SUCCESS);
+    EXPECT(ZwDeleteValueKey(Key, &Number) == STATUS_OBJECT_NAME_NOT_FOUND);
     EXPECT(ZwClose(Key) == STATUS_SUCCESS);
+}
+
+/* A driver's state is a key of its service, which is made when it is asked for. */
+static NTSTATUS EntryOpensState(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    UCHAR Buffer[512];
+    PKEY_NAME_INFORMATION Name = (PKEY_NAME_INFORMATION)Buffer;
+    ULONG Needed;
+    HANDLE Key;
+    EXPECT(IoOpenDriverRegistryKey(DriverObject, DriverRegKeyPersistentState, KEY_READ, 1, &Key) ==
+           STATUS_INVALID_PARAMETER);
+    EXPECT(IoOpenDriverRegistryKey(DriverObject, DriverRegKeyPersistentState, KEY_READ, 0, &Key) == STATUS_SUCCESS);
+    EXPECT(ZwQueryKey(Key, KeyNameInformation, Buffer, 10, &Needed) == STATUS_BUFFER_OVERFLOW);
+    EXPECT(ZwQueryKey(Key, KeyNameInformation, Buffer, sizeof(Buffer), &Needed) == STATUS_SUCCESS);
+    EXPECT(Name->NameLength == RegistryPath->Length + 12 && Needed == Name->NameLength + 4);
+    EXPECT(memcmp((PUCHAR)Name->Name + RegistryPath->Length, L"\\State", 12) == 0);
+    ZwClose(Key);
+    return STATUS_SUCCESS;
+}
+
+static void DriverState(void)
+{
+    Conduct.Entry = EntryOpensState;
+    MisuseLoad(false);
+    Conduct.Entry = NULL;
+    MisuseUnload();
 }
 
 static void Format(const char *Expected, const char *Format, ...)
@@ -327,8 +355,15 @@ static void Exceptions(void)
 #define TEST(Function) {#Function, Function}
 
 const BEHAVIOUR BehaviourKernel[] = {
-    TEST(Events),          TEST(DpcsAndTimers),   TEST(LocksOutOfOrder), TEST(WorkItemsAndThreads),
-    TEST(CancelSafeQueue), TEST(OpenDeviceStays), TEST(Registry),        TEST(Text),
+    TEST(Events),
+    TEST(DpcsAndTimers),
+    TEST(LocksOutOfOrder),
+    TEST(WorkItemsAndThreads),
+    TEST(CancelSafeQueue),
+    TEST(OpenDeviceStays),
+    TEST(Registry),
+    TEST(DriverState),
+    TEST(Text),
     TEST(Exceptions),
 };
 const size_t BehaviourKernelCount = RTL_NUMBER_OF(BehaviourKernel);

@@ -312,6 +312,22 @@ static void HandleLeaked(void)
     MisuseUnload();
 }
 
+static NTSTATUS DispatchOpensDriverKey(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    HANDLE Key;
+    IoOpenDriverRegistryKey(Device->DriverObject, DriverRegKeyParameters, KEY_READ, 0, &Key);
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return STATUS_SUCCESS;
+}
+
+static void DriverKeyOpenedForCaller(void)
+{
+    Conduct.DeviceControl = DispatchOpensDriverKey;
+    MisuseLoad(true);
+    MisuseIoctl();
+}
+
 static void RemoveLockReleasedTwice(void)
 {
     IO_REMOVE_LOCK Lock;
@@ -360,6 +376,7 @@ const MISUSE MisuseKernel[] = {
     CASE(THREAD_AT_UNLOAD, ThreadLeftBehind),
     CASE(HANDLE, HandleClosedTwice),
     CASE(HANDLE_LEAK, HandleLeaked),
+    CASE(SYSTEM_THREAD, DriverKeyOpenedForCaller),
     CASE(REMOVE_LOCK, RemoveLockReleasedTwice),
 };
 const size_t MisuseKernelCount = RTL_NUMBER_OF(MisuseKernel);
