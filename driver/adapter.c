@@ -17,7 +17,7 @@
 
 /* WDK: PORT_CONFIGURATION_INFORMATION. What isn't set here is Storport's and stays. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
+static void AdapterConfigure(const ADAPTER *Adapter, PPORT_CONFIGURATION_INFORMATION Configuration)
 {
     Configuration->VirtualDevice = TRUE;
     Configuration->MaximumTransferLength = WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
@@ -28,9 +28,26 @@ static void AdapterConfigure(PPORT_CONFIGURATION_INFORMATION Configuration)
     Configuration->MaximumNumberOfLogicalUnits = 1;
     Configuration->SynchronizationModel = StorSynchronizeFullDuplex;
     Configuration->SrbType = SRB_TYPE_STORAGE_REQUEST_BLOCK;
-    Configuration->MaxNumberOfIO = WNBD_DEFAULT_MAX_IO_REQ_PER_ADAPTER;
-    Configuration->MaxIOsPerLun = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
-    Configuration->InitialLunQueueDepth = WNBD_DEFAULT_MAX_IO_REQ_PER_LUN;
+    /* More than 1000 requests want it; there is no device that could not reach an address. */
+    Configuration->Dma64BitAddresses |= SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED;
+    Configuration->MaxNumberOfIO = Adapter->MaxRequests;
+    Configuration->MaxIOsPerLun = Adapter->DiskDepth;
+    Configuration->InitialLunQueueDepth = Adapter->DiskDepth;
+}
+
+/* For as long as the adapter is there: its disks are made for these limits. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static void AdapterTakeOptions(ADAPTER *Adapter)
+{
+    OptionsLoad();
+    Adapter->SendWindow = OptionsSendWindow();
+    Adapter->MaxRequests = (ULONG)OptionsValue(OptionMaxIOReqPerAdapter);
+    Adapter->DiskDepth = (USHORT)OptionsValue(OptionMaxIOReqPerLun);
+    if (Adapter->DiskDepth > Adapter->MaxRequests) {
+        TraceWarning("MaxIOReqPerLun is %u, which is more than MaxIOReqPerAdapter: %u is used", Adapter->DiskDepth,
+                     Adapter->MaxRequests);
+        Adapter->DiskDepth = (USHORT)Adapter->MaxRequests;
+    }
 }
 
 /* Changes Stopped or Leaving, and the watch with it. */
@@ -91,7 +108,7 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     }
     if (Adapter->Started) {
         AdapterFindAgain(Adapter);
-        AdapterConfigure(Configuration);
+        AdapterConfigure(Adapter, Configuration);
         return SP_RETURN_FOUND;
     }
     RtlZeroMemory(Adapter, sizeof(*Adapter));
@@ -100,8 +117,8 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     KeInitializeEvent(&Adapter->NoPended, NotificationEvent, TRUE);
     Adapter->Fdo = Fdo;
     Adapter->NextConnectionId = 1;
-    Adapter->SendWindow = OptionsSendWindow();
-    AdapterConfigure(Configuration);
+    AdapterTakeOptions(Adapter);
+    AdapterConfigure(Adapter, Configuration);
     NTSTATUS Status = NetStart(&Adapter->Net);
     if (NT_SUCCESS(Status)) {
         Status = AdapterEnableInterface(Adapter, Pdo);

@@ -40,7 +40,9 @@ typedef struct {
     PDEVICE_OBJECT Fdo;
     UNICODE_STRING InterfaceLink;
     BOOLEAN InterfaceEnabled;
-    ULONG SendWindow; /* sends that a connection may have in flight */
+    ULONG SendWindow;  /* sends that a connection may have in flight */
+    ULONG MaxRequests; /* that Storport lets be in flight to all disks, and to each */
+    USHORT DiskDepth;
     NET Net;
 
     KSPIN_LOCK Lock; /* protects what follows */

@@ -81,8 +81,8 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **
     Disk->Properties = *Properties;
     DiskDefaults(Disk);
     Disk->DestroyWork = IoAllocateWorkItem(Adapter->Fdo);
-    Status = Disk->DestroyWork != NULL ? QueueInitialize(&Disk->Queue, WNBD_DEFAULT_MAX_IO_REQ_PER_LUN)
-                                       : STATUS_INSUFFICIENT_RESOURCES;
+    Status =
+        Disk->DestroyWork != NULL ? QueueInitialize(&Disk->Queue, Adapter->DiskDepth) : STATUS_INSUFFICIENT_RESOURCES;
     if (NT_SUCCESS(Status)) {
         Status = NbdChannelCreate(Disk, &Disk->Channel);
     }

@@ -12,7 +12,7 @@ DRIVER_INITIALIZE DriverEntry;
 _Use_decl_annotations_
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    NTSTATUS Status = OptionsStart(RegistryPath);
+    NTSTATUS Status = OptionsStart(DriverObject, RegistryPath);
     if (!NT_SUCCESS(Status)) {
         return Status;
     }

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "channel_nbd.h"
 #include "disk.h"
+#include "options_ioctl.h"
 #include "status.h"
 #include "version.h"
 
@@ -181,6 +182,10 @@ static NTSTATUS CreateStart(COMMAND *Command, const WNBD_PROPERTIES *Properties,
 {
     static const char Leaving[] = "the adapter is being removed";
     DISK *Disk;
+    if (!OptionsValue(OptionNewMappingsAllowed)) {
+        *Words = "no new disks are made as long as the option NewMappingsAllowed is false";
+        return STATUS_SHUTDOWN_IN_PROGRESS;
+    }
     NTSTATUS Status = DiskCreate(Command->Adapter, Properties, &Disk);
     if (!NT_SUCCESS(Status)) {
         *Words = Status == STATUS_SHUTDOWN_IN_PROGRESS ? Leaving
@@ -387,14 +392,62 @@ static NTSTATUS CommandStats(COMMAND *Command)
     return STATUS_SUCCESS;
 }
 
+/* ---- options ---- */
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandReloadConfig(COMMAND *Command)
+{
+    UNREFERENCED_PARAMETER(Command);
+    return OptionsReload();
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandGetOption(COMMAND *Command)
+{
+    const WNBD_IOCTL_GET_DRV_OPT_COMMAND *Get = Command->Buffer;
+    Command->Information = sizeof(WNBD_OPTION_VALUE);
+    return AllZero(Get->Reserved, sizeof(Get->Reserved)) ? OptionsIoctlGet(Command->Buffer) : STATUS_INVALID_PARAMETER;
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandSetOption(COMMAND *Command)
+{
+    const WNBD_IOCTL_SET_DRV_OPT_COMMAND *Set = Command->Buffer;
+    BOOLEAN Good =
+        AllZero(Set->Reserved, sizeof(Set->Reserved)) && AllZero(Set->Value.Reserved, sizeof(Set->Value.Reserved));
+    return Good ? OptionsIoctlSet(Set) : STATUS_INVALID_PARAMETER;
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandResetOption(COMMAND *Command)
+{
+    const WNBD_IOCTL_RESET_DRV_OPT_COMMAND *Reset = Command->Buffer;
+    return AllZero(Reset->Reserved, sizeof(Reset->Reserved)) ? OptionsIoctlReset(Reset) : STATUS_INVALID_PARAMETER;
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandListOptions(COMMAND *Command)
+{
+    const WNBD_IOCTL_LIST_DRV_OPT_COMMAND *List = Command->Buffer;
+    return AllZero(List->Reserved, sizeof(List->Reserved))
+               ? OptionsIoctlList(Command->Buffer, Command->OutputBytes, List->Persistent, &Command->Information)
+               : STATUS_INVALID_PARAMETER;
+}
+
 static const COMMAND_TYPE Commands[] = {
     {IOCTL_WNBD_PING, CommandPing, sizeof(WNBD_IOCTL_PING_COMMAND), 0},
     {IOCTL_WNBD_CREATE, CommandCreate, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CONNECTION_INFO)},
     {IOCTL_WNBD_REMOVE, CommandRemove, sizeof(WNBD_IOCTL_REMOVE_COMMAND), 0},
     {IOCTL_WNBD_LIST, CommandList, sizeof(WNBD_IOCTL_LIST_COMMAND), FIELD_OFFSET(WNBD_CONNECTION_LIST, Connections)},
     {IOCTL_WNBD_STATS, CommandStats, sizeof(WNBD_IOCTL_STATS_COMMAND), sizeof(WNBD_DRV_STATS)},
+    {IOCTL_WNBD_RELOAD_CONFIG, CommandReloadConfig, sizeof(WNBD_IOCTL_RELOAD_CONFIG_COMMAND), 0},
     {IOCTL_WNBD_VERSION, CommandVersion, sizeof(WNBD_IOCTL_VERSION_COMMAND), sizeof(WNBD_VERSION)},
     {IOCTL_WNBD_SHOW, CommandShow, sizeof(WNBD_IOCTL_SHOW_COMMAND), sizeof(WNBD_CONNECTION_INFO)},
+    {IOCTL_WNBD_GET_DRV_OPT, CommandGetOption, sizeof(WNBD_IOCTL_GET_DRV_OPT_COMMAND), sizeof(WNBD_OPTION_VALUE)},
+    {IOCTL_WNBD_SET_DRV_OPT, CommandSetOption, sizeof(WNBD_IOCTL_SET_DRV_OPT_COMMAND), 0},
+    {IOCTL_WNBD_RESET_DRV_OPT, CommandResetOption, sizeof(WNBD_IOCTL_RESET_DRV_OPT_COMMAND), 0},
+    {IOCTL_WNBD_LIST_DRV_OPT, CommandListOptions, sizeof(WNBD_IOCTL_LIST_DRV_OPT_COMMAND),
+     FIELD_OFFSET(WNBD_OPTION_LIST, Options)},
     {IOCTL_WNBD_CREATE_EX, CommandCreateExtended, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT)},
 };
 

@@ -2,15 +2,17 @@
 /*
  * What the driver tells a debugger: DbgPrintEx under the component that is
  * meant for third parties' drivers (WDK, Reading and Filtering Debugging
- * Messages). Not for the I/O path. IRQL: any; no %ws, %S, %Z above PASSIVE.
+ * Messages), as far as the options LogLevel and DbgPrintEnabled want it. Not
+ * for the I/O path. IRQL: any; no %ws, %S, %Z above PASSIVE.
  */
 #pragma once
 
 #include "nt.h"
+#include "options.h"
 
-#define TraceError(Format, ...)                                                                                        \
-    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "wnbd: " Format "\n" __VA_OPT__(, ) __VA_ARGS__)
-#define TraceWarning(Format, ...)                                                                                      \
-    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_WARNING_LEVEL, "wnbd: " Format "\n" __VA_OPT__(, ) __VA_ARGS__)
-#define TraceInfo(Format, ...)                                                                                         \
-    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_INFO_LEVEL, "wnbd: " Format "\n" __VA_OPT__(, ) __VA_ARGS__)
+#define TraceWrite(Level, Format, ...)                                                                                 \
+    ((void)(OptionsValue(OptionDbgPrintEnabled) && OptionsValue(OptionLogLevel) >= (Level) &&                          \
+            DbgPrintEx(DPFLTR_IHVDRIVER_ID, (Level), "wnbd: " Format "\n" __VA_OPT__(, ) __VA_ARGS__)))
+#define TraceError(...) TraceWrite(DPFLTR_ERROR_LEVEL, __VA_ARGS__)
+#define TraceWarning(...) TraceWrite(DPFLTR_WARNING_LEVEL, __VA_ARGS__)
+#define TraceInfo(...) TraceWrite(DPFLTR_INFO_LEVEL, __VA_ARGS__)

@@ -96,7 +96,7 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
 #define IOCTL_WNBD_LIST 6
 /* Counters of a disk. In: WNBD_IOCTL_STATS_COMMAND; out: WNBD_DRV_STATS. ERROR_FILE_NOT_FOUND. */
 #define IOCTL_WNBD_STATS 7
-/* Reads the persistent options again. In: WNBD_IOCTL_RELOAD_CONFIG_COMMAND. */
+/* Gives every option its persistent value, or its default where there is none. In: WNBD_IOCTL_RELOAD_CONFIG_COMMAND. */
 #define IOCTL_WNBD_RELOAD_CONFIG 8
 /* The driver's version. In: WNBD_IOCTL_VERSION_COMMAND; out: WNBD_VERSION. */
 #define IOCTL_WNBD_VERSION 9
@@ -104,7 +104,7 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
 #define IOCTL_WNBD_SHOW 10
 /* An option's value. In: WNBD_IOCTL_GET_DRV_OPT_COMMAND; out: WNBD_OPTION_VALUE. ERROR_FILE_NOT_FOUND. */
 #define IOCTL_WNBD_GET_DRV_OPT 11
-/* Sets an option. In: WNBD_IOCTL_SET_DRV_OPT_COMMAND. ERROR_FILE_NOT_FOUND. */
+/* Sets an option. In: WNBD_IOCTL_SET_DRV_OPT_COMMAND. ERROR_FILE_NOT_FOUND; a wrong value: ERROR_INVALID_PARAMETER. */
 #define IOCTL_WNBD_SET_DRV_OPT 12
 /* Gives an option its default again. In: WNBD_IOCTL_RESET_DRV_OPT_COMMAND. ERROR_FILE_NOT_FOUND. */
 #define IOCTL_WNBD_RESET_DRV_OPT 13

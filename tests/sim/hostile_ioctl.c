@@ -35,6 +35,11 @@ static const ROW Rows[] = {
      offsetof(WNBD_IOCTL_STATS_COMMAND, InstanceName), offsetof(WNBD_IOCTL_STATS_COMMAND, Reserved)},
     {IOCTL_WNBD_SHOW, sizeof(WNBD_IOCTL_SHOW_COMMAND), sizeof(WNBD_CONNECTION_INFO),
      offsetof(WNBD_IOCTL_SHOW_COMMAND, InstanceName), offsetof(WNBD_IOCTL_SHOW_COMMAND, Reserved)},
+    {IOCTL_WNBD_RELOAD_CONFIG, sizeof(WNBD_IOCTL_RELOAD_CONFIG_COMMAND), 0, 0, 0},
+    {IOCTL_WNBD_GET_DRV_OPT, sizeof(WNBD_IOCTL_GET_DRV_OPT_COMMAND), sizeof(WNBD_OPTION_VALUE), 0, 0},
+    {IOCTL_WNBD_SET_DRV_OPT, sizeof(WNBD_IOCTL_SET_DRV_OPT_COMMAND), 0, 0, 0},
+    {IOCTL_WNBD_RESET_DRV_OPT, sizeof(WNBD_IOCTL_RESET_DRV_OPT_COMMAND), 0, 0, 0},
+    {IOCTL_WNBD_LIST_DRV_OPT, sizeof(WNBD_IOCTL_LIST_DRV_OPT_COMMAND), offsetof(WNBD_OPTION_LIST, Options), 0, 0},
     {IOCTL_WNBD_CREATE, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CONNECTION_INFO), 0, 0},
     {IOCTL_WNBD_CREATE_EX, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT), 0, 0},
 };
@@ -58,6 +63,45 @@ static const ROW *RowOf(ULONG Code)
     return NULL;
 }
 
+static bool AllZero(const UCHAR *Bytes, size_t Count)
+{
+    for (size_t Index = 0; Index < Count; Index++) {
+        if (Bytes[Index] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The commands for options. No name here is an option's. */
+static NTSTATUS ExpectedOption(const UCHAR *Input, ULONG Code)
+{
+#define ZERO(Type, Field) AllZero(Input + offsetof(Type, Field), RTL_FIELD_SIZE(Type, Field))
+    bool Good = true;
+    switch (Code) {
+    case IOCTL_WNBD_LIST_DRV_OPT:
+        return ZERO(WNBD_IOCTL_LIST_DRV_OPT_COMMAND, Reserved) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    case IOCTL_WNBD_GET_DRV_OPT:
+        Good = ZERO(WNBD_IOCTL_GET_DRV_OPT_COMMAND, Reserved);
+        break;
+    case IOCTL_WNBD_SET_DRV_OPT:
+        Good = ZERO(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Reserved) && ZERO(WNBD_IOCTL_SET_DRV_OPT_COMMAND, Value.Reserved);
+        break;
+    case IOCTL_WNBD_RESET_DRV_OPT:
+        Good = ZERO(WNBD_IOCTL_RESET_DRV_OPT_COMMAND, Reserved);
+        break;
+    default:
+        return STATUS_SUCCESS;
+    }
+#undef ZERO
+    const WCHAR *Name = (const WCHAR *)(const void *)(Input + offsetof(WNBD_IOCTL_GET_DRV_OPT_COMMAND, Name));
+    ULONG Length = 0;
+    while (Length < WNBD_MAX_NAME_LENGTH && Name[Length] != 0) {
+        Length++;
+    }
+    return Good && Length < WNBD_MAX_NAME_LENGTH ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_INVALID_PARAMETER;
+}
+
 /* What the header demands. Properties given to those that make disks are bad ones here. */
 static NTSTATUS Expected(const UCHAR *Input, ULONG InputBytes, ULONG OutputBytes)
 {
@@ -74,7 +118,7 @@ static NTSTATUS Expected(const UCHAR *Input, ULONG InputBytes, ULONG OutputBytes
         return STATUS_INVALID_PARAMETER;
     }
     if (Row->NameOffset == 0) {
-        return STATUS_SUCCESS;
+        return ExpectedOption(Input, Code);
     }
     for (ULONG Index = Row->ReservedOffset; Index < Row->InputBytes; Index++) {
         if (Input[Index] != 0) {
@@ -224,6 +268,35 @@ static bool IsReserved(size_t At)
 #undef WITHIN
 }
 
+/* Commands for an option that there is, in which one byte after the other is spoiled: all of the name and of Reserved
+ * count. */
+static void OptionByteWrong(BED *Bed)
+{
+    static UCHAR Output[ROOM_BYTES];
+    static const WCHAR Name[] = L"WppLoggingEnabled";
+    static const ULONG Codes[] = {IOCTL_WNBD_GET_DRV_OPT, IOCTL_WNBD_SET_DRV_OPT, IOCTL_WNBD_RESET_DRV_OPT};
+    WNBD_IOCTL_SET_DRV_OPT_COMMAND Good = {0}, Bad; /* the others are as long as its name and a few bytes */
+    memcpy(Good.Name, Name, sizeof(Name));
+    for (size_t Index = 0; Index < RTL_NUMBER_OF(Codes); Index++) {
+        Good.IoControlCode = Codes[Index];
+        Good.Value.Type = Codes[Index] == IOCTL_WNBD_SET_DRV_OPT ? WnbdOptBool : WnbdOptUnknown;
+        const ROW *Row = RowOf(Codes[Index]);
+        CHECK(Throw(Bed, (UCHAR *)&Good, Row->InputBytes, Output, Row->OutputBytes) == STATUS_SUCCESS);
+        for (size_t At = sizeof(ULONG); At < Row->InputBytes; At++) {
+            Bad = Good;
+            ((UCHAR *)&Bad)[At] ^= 0x81;
+            NTSTATUS Status = Throw(Bed, (UCHAR *)&Bad, Row->InputBytes, Output, Row->OutputBytes);
+            if (ExpectedOption((const UCHAR *)&Bad, Codes[Index]) == STATUS_INVALID_PARAMETER) {
+                CHECK(Status == STATUS_INVALID_PARAMETER);
+            } else if (At < sizeof(ULONG) + sizeof(Name)) {
+                CHECK(Status == STATUS_OBJECT_NAME_NOT_FOUND);
+            }
+        }
+    }
+    memset(Good.Name, 'W', sizeof(Good.Name));
+    CHECK(Throw(Bed, (UCHAR *)&Good, sizeof(Good), Output, 0) == STATUS_INVALID_PARAMETER);
+}
+
 /* A good request in which one byte after the other is spoiled: refused, or sent on to a server that isn't there. */
 static void OneByteWrong(BED *Bed)
 {
@@ -284,6 +357,7 @@ int main(int Count, char **Arguments)
         {"any content", Contents},
         {"sizes and contents where there is a disk", Disks},
         {"one byte of a good request wrong", OneByteWrong},
+        {"one byte of a good request for an option wrong", OptionByteWrong},
         {"other control codes", OtherCodes},
     };
     printf("seed %llu\n", (unsigned long long)Options.Seed);
