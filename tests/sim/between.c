@@ -477,7 +477,9 @@ static bool LeaveInCreate(unsigned Place)
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = Place});
     VICTIM Victim = {.Bed = &Bed, .Run = Make}, Remover = {.Bed = &Bed};
     bool Stands = VictimStart(&Victim, Place);
+    pthread_mutex_lock(&Gate.Lock);
     RemoverWaits = 0;
+    pthread_mutex_unlock(&Gate.Lock);
     CHECK(pthread_create(&Remover.Thread, NULL, RemoverMain, &Remover) == 0);
     WaitForRemover(&Remover);
     VictimEnd(&Victim);
