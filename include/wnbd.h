@@ -417,8 +417,11 @@ DWORD WnbdWaitDispatcher(PWNBD_DISK Disk);
  * answer it is ignored. All of it is the caller's again at return.
  *
  * Any thread, also after the callback has returned, until WnbdClose.
- * ERROR_INVALID_PARAMETER: an answer that doesn't fit its request, which still
- * waits for one. ERROR_FILE_NOT_FOUND: the disk is gone, and nobody waits.
+ * ERROR_NOT_FOUND: no such request waits, or it was answered before.
+ * ERROR_FILE_NOT_FOUND: the disk is gone, and nobody waits. Other errors mean
+ * that the answer was refused, because it doesn't fit its request (another
+ * type, data of another length) or its data can't be read: the request still
+ * waits, and Windows resets the disk if nothing better comes.
  * ERROR_NOT_SUPPORTED: the driver serves the disk.
  */
 DWORD WnbdSendResponse(PWNBD_DISK Disk, PWNBD_IO_RESPONSE Response, PVOID DataBuffer, UINT32 DataBufferSize);

@@ -88,6 +88,21 @@ static bool ResponseHasData(const WNBD_IO_RESPONSE *Response)
            (Response->RequestType == WnbdReqTypeRead || Response->RequestType == WnbdReqTypePersistResIn);
 }
 
+/* Whether an answer's request still waits for one, or none ever did. Lock held. */
+static bool IsRefused(const DISK *Disk, DWORD Error)
+{
+    switch (Error) {
+    case ERROR_SUCCESS:
+    case ERROR_IO_PENDING:
+    case ERROR_FILE_NOT_FOUND: /* the disk is gone, and its requests with it */
+        return false;
+    case ERROR_NOT_FOUND: /* no such request: any more, or never */
+        return !Disk->Public.Stopping;
+    default:
+        return true;
+    }
+}
+
 DWORD WnbdSendResponseEx(PWNBD_DISK PublicDisk, PWNBD_IO_RESPONSE Response, PVOID DataBuffer, UINT32 DataBufferSize,
                          LPOVERLAPPED Overlapped)
 {
@@ -113,7 +128,7 @@ DWORD WnbdSendResponseEx(PWNBD_DISK PublicDisk, PWNBD_IO_RESPONSE Response, PVOI
                                         DataBuffer, DataBufferSize, Overlapped);
     AcquireSRWLockExclusive(&Disk->Lock);
     Disk->Public.Stats.PendingReplies--;
-    if (Error == ERROR_INVALID_PARAMETER) {
+    if (IsRefused(Disk, Error)) {
         StatsAnswer(&Disk->Public.Stats, Response, Pending, true);
     }
     ReleaseSRWLockExclusive(&Disk->Lock);

@@ -273,7 +273,11 @@ void TestAnswers(void)
     RETURNS(ERROR_INVALID_PARAMETER, WnbdSendResponse(Disk, &Response, NULL, 0));
     WNBD_USR_STATS After = StatsOf(Disk);
     CHECK(memcmp(&Before, &After, sizeof(Before)) == 0 && After.PendingSubmittedRequests == 1);
-    /* What was aborted meanwhile is answered nevertheless. */
+    Fake.Errors[IOCTL_WNBD_SEND_RSP] = ERROR_NOT_FOUND; /* as the driver says to a second answer */
+    RETURNS(ERROR_NOT_FOUND, WnbdSendResponse(Disk, &Response, NULL, 0));
+    After = StatsOf(Disk);
+    CHECK(memcmp(&Before, &After, sizeof(Before)) == 0);
+    /* What went with the disk is answered nevertheless. */
     Fake.Errors[IOCTL_WNBD_SEND_RSP] = ERROR_FILE_NOT_FOUND;
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdSendResponse(Disk, &Response, NULL, 0));
     CHECK(StatsOf(Disk).PendingSubmittedRequests == 0 && StatsOf(Disk).ReadErrors == Before.ReadErrors + 1);
