@@ -234,8 +234,33 @@ static void CloseHere(PWNBD_DISK Disk)
     InterlockedIncrement(&Closed);
 }
 
+static volatile LONG Finished;
+
+/* Goes on until the disk is being closed. */
+static void AwaitRemoval(PWNBD_DISK Disk)
+{
+    (void)Disk;
+    CHECK(FakeAwait((volatile LONG *)&Fake.Removed, 1));
+    Sleep(1);
+    InterlockedExchange(&Finished, 1);
+}
+
+/* WnbdClose has waited for the callback that was under way. */
+static void CloseDuringCall(void)
+{
+    PWNBD_DISK Disk = MakeDisk(2);
+    WNBD_IO_REQUEST Request = MakeRequest(WnbdReqTypeFlush, 1);
+    Finished = 0;
+    DuringCall = AwaitRemoval;
+    FakeRequest(&Request, NULL, 0);
+    CHECK(FakeAwaitFetches(1));
+    WnbdClose(Disk);
+    CHECK(Finished == 1 && FakeAnswer(1, NULL));
+}
+
 void TestClose(void)
 {
+    CloseDuringCall();
     /* While it is served: the threads have ended when WnbdClose returns. */
     PWNBD_DISK Disk = MakeDisk(6);
     CHECK(FakeAwaitFetches(6));

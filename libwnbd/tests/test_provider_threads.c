@@ -5,6 +5,8 @@
  */
 #include "provider.h"
 
+#include "../disk.h"
+
 #include <string.h>
 
 #define REQUESTS 3000
@@ -157,8 +159,37 @@ static void CollectMany(void)
     CHECK(FakeAnswers() == 0);
 }
 
+#define HAMMERS 200000
+
+static DWORD WINAPI Hammer(LPVOID Parameter)
+{
+    for (int Round = 0; Round < HAMMERS; Round++) {
+        StatsReceived(Parameter);
+        StatsInvalid(Parameter);
+    }
+    return 0;
+}
+
+/* The counters alone, so often that a change which is lost is seen. */
+static void HammerStats(void)
+{
+    HANDLE Threads[4];
+    PWNBD_DISK Disk = MakeDisk(0);
+    for (size_t Index = 0; Index < ARRAYSIZE(Threads); Index++) {
+        Threads[Index] = CreateThread(NULL, 0, Hammer, DiskOf(Disk), 0, NULL);
+    }
+    CHECK(WaitForMultipleObjects(ARRAYSIZE(Threads), Threads, TRUE, FAKE_PATIENCE_MS) == WAIT_OBJECT_0);
+    for (size_t Index = 0; Index < ARRAYSIZE(Threads); Index++) {
+        CloseHandle(Threads[Index]);
+    }
+    CHECK(StatsOf(Disk).TotalReceivedRequests == ARRAYSIZE(Threads) * HAMMERS);
+    CHECK(StatsOf(Disk).InvalidRequests == ARRAYSIZE(Threads) * HAMMERS && StatsOf(Disk).UnsubmittedRequests == 0);
+    WnbdClose(Disk);
+}
+
 void TestThreads(void)
 {
+    HammerStats();
     WNBD_INTERFACE Interface = {.Read = ManyRead, .Write = ManyWrite, .Flush = ManyFlush};
     WNBD_PROPERTIES Properties = ProviderProperties();
     HANDLE Threads[ANSWERERS + 1];
