@@ -61,3 +61,5 @@ void TestClose(void);
 void TestSize(void);
 void TestThreads(void);
 void TestReset(void);
+void TestDaemon(void);
+void TestDaemonEnds(void);

@@ -206,6 +206,8 @@ int main(void)
     Run("provider.size", TestSize);
     Run("provider.threads", TestThreads);
     Run("provider.reset", TestReset);
+    Run("provider.daemon", TestDaemon);
+    Run("provider.daemon-ends", TestDaemonEnds);
     printf("%ld checks, %ld failed\n", Checks, Failures);
     return Failures != 0;
 }
