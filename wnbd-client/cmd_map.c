@@ -159,11 +159,22 @@ static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
     return ERROR_SUCCESS;
 }
 
+/* Serves the disk in this process until it is removed. */
+static uint32_t MapServe(WNBD_PROPERTIES *Properties)
+{
+    Properties->Flags.UseKernelNbd = 0;
+    DWORD Status = WnbdRunNbdDaemon(Properties);
+    return Status == ERROR_SUCCESS ? ERROR_SUCCESS : MapFail(Properties, Status, &(WNBD_CREATE_RESULT){0});
+}
+
 uint32_t CommandMap(const COMMAND_LINE *Line)
 {
     WNBD_PROPERTIES Properties;
     if (!PropertiesFill(Line, &Properties)) {
         return ERROR_INVALID_PARAMETER;
+    }
+    if (CommandOption(Line, "userspace-nbd")->Present) {
+        return MapServe(&Properties);
     }
     WNBD_CREATE_RESULT Result = {0};
     DWORD Status = WnbdCreateNbd(&Properties, &Result);

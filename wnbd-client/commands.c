@@ -82,6 +82,8 @@ const COMMAND_SPEC CommandTable[] = {
                      .DefaultText = "the instance name",
                      .Help = "the server's name for the export"},
                     {.Name = "read-only", .Help = "refuse writes to the disk"},
+                    {.Name = "userspace-nbd",
+                     .Help = "serve the disk from this program, which then runs until the disk is removed"},
                     {.Name = "skip-handshake",
                      .Needs = "disk-size",
                      .NeedsWhy = "a server that is not asked does not tell it",

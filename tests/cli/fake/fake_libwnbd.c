@@ -269,6 +269,14 @@ DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats)
     return StatusOf("WnbdGetDriverStats");
 }
 
+DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties)
+{
+    Record("WnbdRunNbdDaemon InstanceName=%s Hostname=%s PortNumber=%u ExportName=%s ReadOnly=%u UseKernelNbd=%u\n",
+           Properties->InstanceName, Properties->NbdProperties.Hostname, Properties->NbdProperties.PortNumber,
+           Properties->NbdProperties.ExportName, Properties->Flags.ReadOnly, Properties->Flags.UseKernelNbd);
+    return StatusOf("WnbdRunNbdDaemon");
+}
+
 DWORD WnbdCreateNbd(const PWNBD_PROPERTIES Properties, PWNBD_CREATE_RESULT Result)
 {
     const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
