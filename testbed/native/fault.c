@@ -8,7 +8,6 @@
 static NATIVE_FAULTS *Faults;
 static bool FaultGiven;
 static GROUND_LOCK FaultLock = GROUND_LOCK_INITIALIZER;
-_Thread_local unsigned FaultSpared;
 
 void FaultStart(NATIVE_FAULTS *Plan)
 {
@@ -46,12 +45,10 @@ static void FaultRecord(uint64_t Key, const char *Function, const uint64_t *Fram
     WriteRelease(&Faults->Count, Known + 1);
 }
 
-bool Fault(const char *Function)
+/* The first call of the place that has to fail. */
+static bool FaultAtTarget(const char *Function)
 {
     uint64_t Frames[NATIVE_FAULT_FRAMES];
-    if (Faults == NULL || FaultSpared != 0) {
-        return false;
-    }
     size_t Count = GroundFrames(Frames, NATIVE_FAULT_FRAMES);
     uint64_t Key = FaultKey(Frames, Count);
     GroundLockEnter(&FaultLock);
@@ -59,9 +56,20 @@ bool Fault(const char *Function)
     bool First = Key == Faults->Target && !FaultGiven;
     FaultGiven |= First;
     GroundLockLeave(&FaultLock);
-    bool Fail = First || GroundOneIn(Faults->OneIn);
+    return First;
+}
+
+bool Fault(const char *Function)
+{
+    if (Faults == NULL || KeGetCurrentThread()->FaultsSpared != 0) {
+        return false;
+    }
+    bool Fail = Faults->OneIn != 0 ? GroundOneIn(Faults->OneIn) : FaultAtTarget(Function);
     if (Fail) {
         InterlockedIncrement(&Faults->Given);
+        if (Faults->Failed != NULL) {
+            Faults->Failed(Function);
+        }
     }
     return Fail;
 }

@@ -47,7 +47,8 @@ struct _KTHREAD {
         BOOLEAN Raised;
     } Locks[NATIVE_LOCKS_MAX];
     BOOLEAN InDpc;
-    uint64_t Tick; /* interrupt time as this thread sees it, 0: as it is */
+    ULONG FaultsSpared; /* it is in calls that don't fail: FAULT_SPARE */
+    uint64_t Tick;      /* interrupt time as this thread sees it, 0: as it is */
     PEPROCESS Process;
     NATIVE_GUARD *Guard;
     GROUND_THREAD *Ground;
@@ -81,12 +82,11 @@ bool Fault(const char *Function);
 /* A call of the test bed's own, which no driver has made and none can answer for: never failed. */
 #define FAULT_SPARE(Call)                                                                                              \
     ({                                                                                                                 \
-        FaultSpared++;                                                                                                 \
+        KeGetCurrentThread()->FaultsSpared++;                                                                          \
         __typeof__(Call) FaultResult = (Call);                                                                         \
-        FaultSpared--;                                                                                                 \
+        KeGetCurrentThread()->FaultsSpared--;                                                                          \
         FaultResult;                                                                                                   \
     })
-extern _Thread_local unsigned FaultSpared;
 
 /* ---- Dispatcher ---- */
 

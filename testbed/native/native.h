@@ -37,14 +37,18 @@ typedef struct {
 
 typedef struct {
     uint64_t Target;     /* the place whose first call fails; 0: none */
-    uint32_t OneIn;      /* one in so many calls fails, whatever its place; 0: none */
+    uint32_t OneIn;      /* one in so many calls fails, whatever its place, and no place is recorded; 0: none */
     volatile LONG Given; /* so many calls have failed */
+    /* Hears of each call that fails, NULL: nobody does. From the thread that makes the call, at any IRQL. */
+    void (*Failed)(const char *Function);
     volatile LONG Count; /* of Places: all that were called so far */
     NATIVE_FAULT_PLACE Places[NATIVE_FAULT_PLACES];
 } NATIVE_FAULTS;
 
 /* Writes the call stack to stderr. */
 void NativeFaultPrint(const NATIVE_FAULT_PLACE *Place);
+
+#define NATIVE_LOG_NONE UINT32_MAX
 
 typedef struct {
     uint64_t Seed;
@@ -60,7 +64,7 @@ typedef struct {
      * less can happen at the same time, and nothing waits for another thread. For measuring.
      */
     bool OneProcessor;
-    /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL). */
+    /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL); NATIVE_LOG_NONE: none. */
     uint32_t LogLevel;
     /* Every debug message goes here as well, NULL: nowhere. Called at any IRQL, from any thread, several at once. */
     void (*Log)(uint32_t Level, const char *Text);

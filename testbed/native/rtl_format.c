@@ -268,7 +268,7 @@ ULONG vDbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, va_list Argument
     /* Always formatted, so that a wrong conversion shows. */
     size_t Length = FormatAll(Text, sizeof(Text) - 1, Format, Arguments);
     Text[Length < sizeof(Text) - 1 ? Length : sizeof(Text) - 1] = '\0';
-    if (Level <= DbgLevel) {
+    if (Level <= DbgLevel && DbgLevel != NATIVE_LOG_NONE) {
         GroundWrite(Text);
     }
     if (DbgLog != NULL) {
