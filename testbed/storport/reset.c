@@ -254,6 +254,7 @@ static VOID Reset(UNIT *Unit, ULONG Function, PORT_SCOPE Kind)
     DbgPrint("storport: reset (function 0x%x) of %u:%u:%u\n", (unsigned)Function, (unsigned)Unit->Path,
              (unsigned)Unit->Target, (unsigned)Unit->Lun);
     if (Request == NULL) {
+        DbgPrint("storport: no memory for that: the bus is reset\n");
         ResetBusOf(Unit);
         return;
     }

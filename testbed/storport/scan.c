@@ -124,7 +124,7 @@ static BOOLEAN ReadIdentity(SCAN *Scan, UNIT *Unit, UNIT *Fresh)
         Has80 = Has80 || Scan->Data[i] == 0x80;
         Has83 = Has83 || Scan->Data[i] == 0x83;
     }
-    if (Returned == 0 && Inquire(Scan, Unit) == 0)
+    if (Returned == 0 && (Scan->Starved || Inquire(Scan, Unit) == 0))
         return FALSE;
     return (!Has83 || ReadListedPage(Scan, Unit, 0x83, Fresh->Vpd83, &Fresh->Vpd83Length)) &&
            (!Has80 || ReadListedPage(Scan, Unit, 0x80, Fresh->Vpd80, &Fresh->Vpd80Length));
@@ -166,6 +166,9 @@ static BOOLEAN ScanUnit(SCAN *Scan, UCHAR Path, UCHAR Target, UCHAR Lun)
         RtlCopyMemory(Fresh->Inquiry, Scan->Data, Fresh->InquiryLength);
     }
     Found = Found && ReadIdentity(Scan, Unit, Fresh);
+    /* Nobody could be asked: what was there counts as there. */
+    if (Unit != NULL && Unit->State == UNIT_PRESENT && (Fresh == NULL || (!Found && Scan->Starved)))
+        Unit->SeenByScan = Scan->Number;
     if (Found) {
         if (Unit->State != UNIT_PROBING)
             CheckIdentity(Unit, Fresh);
