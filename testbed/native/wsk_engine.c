@@ -134,9 +134,14 @@ void OpPost(WSK_OP *Op)
 
 NTSTATUS OpFinishCall(WSK_OP *Op, NTSTATUS Status, ULONG_PTR Information)
 {
+    return OpFinish(Op, Status, Information, GroundOneIn(WskOptions.WskSynchronousOneIn));
+}
+
+NTSTATUS OpFinish(WSK_OP *Op, NTSTATUS Status, ULONG_PTR Information, bool Now)
+{
     Op->Status = Status;
     Op->Information = Information;
-    if (GroundOneIn(WskOptions.WskSynchronousOneIn)) {
+    if (Now) {
         OpComplete(Op);
         return Status;
     }

@@ -71,6 +71,8 @@ extern NATIVE_OPTIONS WskOptions;
 WSK_OP *OpCreate(WSK_OP_KIND Kind, WSK_CLIENT *Client, SOCKET *Socket, PIRP Irp, const char *Function);
 /* Ends an operation that no queue holds: now, or by the engine. What the WSK function returns. */
 NTSTATUS OpFinishCall(WSK_OP *Op, NTSTATUS Status, ULONG_PTR Information);
+/* The same; Now: before the call returns. */
+NTSTATUS OpFinish(WSK_OP *Op, NTSTATUS Status, ULONG_PTR Information, bool Now);
 /* Makes it pending in Queue (or none), cancelable; the socket's lock is held. False: it was cancelled before. */
 bool OpQueue(WSK_OP *Op, PLIST_ENTRY Queue);
 /* Completes it by the engine's thread, with the result that it has. Locks may be held. */

@@ -278,6 +278,22 @@ static bool SocketTransfer(SOCKET *Socket, WSK_OP *Op, bool Try)
     return !Done;
 }
 
+/*
+ * TCP leaves nothing out: after bytes that were taken and not sent, no others can follow. Who has seen the call fail
+ * when it returns has to know by itself that what it sends next would take their place.
+ */
+static NTSTATUS SocketFailSend(SOCKET *Socket, WSK_OP *Op)
+{
+    bool Now = GroundOneIn(WskOptions.WskSynchronousOneIn);
+    GroundLockEnter(&Socket->Lock);
+    if (!Now) {
+        SocketBreak(Socket, STATUS_CONNECTION_ABORTED);
+    }
+    Socket->Executing--;
+    GroundLockLeave(&Socket->Lock);
+    return OpFinish(Op, STATUS_INSUFFICIENT_RESOURCES, 0, Now);
+}
+
 static NTSTATUS WskSend(PWSK_SOCKET Public, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
     SOCKET *Socket = SocketEnter(Public, __func__);
@@ -286,8 +302,7 @@ static NTSTATUS WskSend(PWSK_SOCKET Public, PWSK_BUF Buffer, ULONG Flags, PIRP I
     }
     WSK_OP *Op = OpCreate(OP_SEND, Socket->Client, Socket, Irp, __func__);
     if (Fault(__func__)) {
-        SocketLeave(Socket);
-        return OpFinishCall(Op, STATUS_INSUFFICIENT_RESOURCES, 0);
+        return SocketFailSend(Socket, Op);
     }
     BufferHold(Op, Buffer, __func__);
     return SocketTransfer(Socket, Op, true) ? STATUS_PENDING : OpFinishCall(Op, Op->Status, Op->Information);
