@@ -25,16 +25,28 @@ void BedStart(BED *Bed, const NATIVE_OPTIONS *Options)
     BedLoad(Bed);
 }
 
-void BedLoad(BED *Bed)
+bool BedTryLoad(BED *Bed)
 {
     NTSTATUS Status;
     Bed->Driver = NativeDriverLoad("wnbd", DriverEntry, &Status);
-    CHECK(Bed->Driver != NULL);
+    if (Bed->Driver == NULL) {
+        return false;
+    }
     Bed->Adapter = NativeDeviceAdd(Bed->Driver, WNBD_HARDWAREID, &Status);
-    CHECK(Bed->Adapter != NULL);
-    CHECK(NT_SUCCESS(NativeDeviceStart(Bed->Adapter)));
-    Bed->File = NativeOpen(&WNBD_GUID, NULL);
-    CHECK(Bed->File != NULL);
+    if (Bed->Adapter != NULL) {
+        Bed->File = NT_SUCCESS(NativeDeviceStart(Bed->Adapter)) ? NativeOpen(&WNBD_GUID, NULL) : NULL;
+        if (Bed->File != NULL) {
+            return true;
+        }
+        CHECK(NT_SUCCESS(NativeDeviceRemove(Bed->Adapter)));
+    }
+    NativeDriverUnload(Bed->Driver);
+    return false;
+}
+
+void BedLoad(BED *Bed)
+{
+    CHECK(BedTryLoad(Bed));
 }
 
 void BedStop(BED *Bed)

@@ -29,6 +29,8 @@ typedef struct {
 void BedStart(BED *Bed, const NATIVE_OPTIONS *Options);
 /* The same in a test bed that has been started: a test may set the registry before. */
 void BedLoad(BED *Bed);
+/* False: a call failed that was told to, and everything has been taken away again, with all checks. */
+bool BedTryLoad(BED *Bed);
 /* The way back, with all checks for what was left behind. */
 void BedStop(BED *Bed);
 

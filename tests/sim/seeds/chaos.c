@@ -8,11 +8,6 @@
 #define PAUSE_MOST 300000000u          /* 30 s */
 #define LIFE_MOST (7200ull * 10000000) /* two hours: everything has a time limit, and those are minutes */
 
-static NTSTATUS Ask(LIFE *Life, const void *Command, ULONG CommandBytes, void *Answer, ULONG AnswerBytes, ULONG *Used)
-{
-    return NativeIoctl(Life->Bed.File, WNBD_IOCTL_CONTROL_CODE, Command, CommandBytes, Answer, AnswerBytes, Used);
-}
-
 static SLOT *AnySlot(LIFE *Life)
 {
     return &Life->Slots[SeededBelow(Life->SlotCount)];
@@ -24,7 +19,7 @@ static void List(LIFE *Life)
     ULONG Room = offsetof(WNBD_CONNECTION_LIST, Connections) + SeededBelow(5) * sizeof(WNBD_CONNECTION_INFO), Used = 0;
     WNBD_CONNECTION_LIST *Answer = malloc(Room);
     CHECK(Answer != NULL);
-    if (NT_SUCCESS(Ask(Life, &Command, sizeof(Command), Answer, Room, &Used))) {
+    if (NT_SUCCESS(FaultsAsk(Life, &Command, sizeof(Command), Answer, Room, &Used))) {
         CHECK(Used <= Room && Answer->Count <= Life->SlotCount && Answer->ElementSize == sizeof(WNBD_CONNECTION_INFO));
         SeededNote(Answer->Count);
     }
@@ -37,7 +32,7 @@ static void Show(LIFE *Life)
     WNBD_CONNECTION_INFO Info;
     ULONG Used = 0;
     strcpy(Command.InstanceName, SeededBelow(4) == 0 ? "nobody" : AnySlot(Life)->Name);
-    if (NT_SUCCESS(Ask(Life, &Command, sizeof(Command), &Info, sizeof(Info), &Used))) {
+    if (NT_SUCCESS(FaultsAsk(Life, &Command, sizeof(Command), &Info, sizeof(Info), &Used))) {
         CHECK(Used == sizeof(Info) && strcmp(Info.Properties.InstanceName, Command.InstanceName) == 0);
     }
 }
@@ -48,7 +43,7 @@ static void Stats(LIFE *Life)
     WNBD_DRV_STATS S;
     ULONG Used = 0;
     strcpy(Command.InstanceName, AnySlot(Life)->Name);
-    if (NT_SUCCESS(Ask(Life, &Command, sizeof(Command), &S, sizeof(S), &Used))) {
+    if (NT_SUCCESS(FaultsAsk(Life, &Command, sizeof(Command), &S, sizeof(S), &Used))) {
         CHECK(Used == sizeof(S));
         CHECK(S.TotalSubmittedIORequests == S.TotalReceivedIOReplies + S.PendingSubmittedIORequests);
         CHECK(S.OutstandingIOCount >= S.UnsubmittedIORequests && S.UnsubmittedIORequests >= 0);
@@ -66,7 +61,7 @@ static void Nonsense(LIFE *Life)
     ULONG Code = SeededBelow(20);
     memcpy(Bytes, &Code, sizeof(Code));
     UCHAR Answer[64];
-    Ask(Life, Bytes, SeededBelow(sizeof(Bytes)), Answer, SeededBelow(sizeof(Answer)), NULL);
+    FaultsAsk(Life, Bytes, SeededBelow(sizeof(Bytes)), Answer, SeededBelow(sizeof(Answer)), NULL);
 }
 
 /* A program that maps at a port where nobody is, or at a name that doesn't exist, and dies meanwhile or not. */
@@ -98,7 +93,7 @@ static void Unmap(LIFE *Life)
     if (Slot->Server != NULL) {
         LifeSay(Slot, "somebody unmaps it");
         Slot->Ending = true;
-        BedUnmap(&Life->Bed, Slot->Name);
+        SlotUnmap(Slot);
     }
 }
 
@@ -111,6 +106,14 @@ static void Sleep(LIFE *Life)
     LifeSay(NULL, "the adapter is awake");
 }
 
+static void Pull(LIFE *Life)
+{
+    LifeSay(NULL, "the adapter is pulled out");
+    Life->Gone = true;
+    Life->Excuses.Ends++;
+    NativeDeviceSurpriseRemove(Life->Bed.Adapter);
+}
+
 /* Stopped by PnP, and started again. */
 static void Stop(LIFE *Life)
 {
@@ -119,18 +122,16 @@ static void Stop(LIFE *Life)
     Life->Excuses.Ends++;
     CHECK(NT_SUCCESS(NativeDeviceStop(Life->Bed.Adapter)));
     GroundSleep(SeededBelow(50000000));
-    CHECK(NT_SUCCESS(NativeDeviceStart(Life->Bed.Adapter)));
+    FAULTS Before = Life->Faults;
+    bool Started = NT_SUCCESS(NativeDeviceStart(Life->Bed.Adapter));
     Life->Excuses.Ends++;
     Life->Stopping = false;
-    LifeSay(NULL, "the adapter is started");
-}
-
-static void Pull(LIFE *Life)
-{
-    LifeSay(NULL, "the adapter is pulled out");
-    Life->Gone = true;
-    Life->Excuses.Ends++;
-    NativeDeviceSurpriseRemove(Life->Bed.Adapter);
+    LifeSay(NULL, "the adapter is %s", Started ? "started" : "not started");
+    if (!Started) {
+        /* As Windows does with a device that fails to start again. */
+        CHECK(FaultsSince(Life, &Before, FAULT_THREAD) != 0);
+        Pull(Life);
+    }
 }
 
 void ChaosMain(void *Context)

@@ -53,6 +53,13 @@ static void LogLook(uint32_t Level, const char *Text)
     if (strstr(Text, "isn't answered") != NULL) {
         LifeFail(NULL, "%s", Text);
     }
+    FaultsHear(Text);
+}
+
+/* What fails on purpose leads to errors, and those are no news. */
+static uint32_t LogLevel(uint32_t FaultOneIn)
+{
+    return LifeVerbose ? DPFLTR_INFO_LEVEL : FaultOneIn != 0 ? NATIVE_LOG_NONE : DPFLTR_ERROR_LEVEL;
 }
 
 /* Which of the documented behaviours the host shows. */
@@ -98,7 +105,17 @@ static void LifeEnd(LIFE *Life)
     CHECK(NativeLocksNested() == 0);
 }
 
-uint64_t LifeRun(uint64_t Seed)
+/* Where nothing fails, at once. */
+static void LifeBegin(LIFE *Life)
+{
+    FAULTS Before = Life->Faults;
+    while (!BedTryLoad(&Life->Bed)) {
+        CHECK(FaultsAny(Life, &Before));
+        Before = Life->Faults;
+    }
+}
+
+uint64_t LifeRun(uint64_t Seed, uint32_t FaultOneIn)
 {
     LIFE *Life = calloc(1, sizeof(*Life));
     CHECK(Life != NULL);
@@ -108,13 +125,14 @@ uint64_t LifeRun(uint64_t Seed)
     InvariantsBegin();
     Life->LateCaptures = SeededBelow(8) == 0 ? 1 + SeededBelow(3) : 0;
     NativeStart(&(NATIVE_OPTIONS){.Seed = SeededNumber(),
+                                  .Faults = FaultsBegin(Life, FaultOneIn),
                                   .WskSynchronousOneIn = SeededBelow(4),
                                   .WskShortReceiveOneIn = SeededBelow(3) == 0 ? 2 + SeededBelow(8) : 0,
                                   .WskLateCaptures = Life->LateCaptures,
-                                  .LogLevel = LifeVerbose ? 3 : 0,
+                                  .LogLevel = LogLevel(FaultOneIn),
                                   .Log = LogLook});
     NativeRegistrySetDword(NATIVE_SERVICES "wnbd\\Parameters", "SendWindow", 1 + SeededBelow(8));
-    BedLoad(&Life->Bed);
+    LifeBegin(Life);
     SlotsStart(Life);
     GROUND_THREAD *Chaos = GroundThreadStart(ChaosMain, Life, "chaos");
     for (uint32_t Index = 0; Index < Life->SlotCount; Index++) {

@@ -8,6 +8,7 @@
  *   worker.c   random SRBs to a disk, their results against the model
  *   chaos.c    ioctls, power, stops and removals that nobody has asked for
  *   invariants.c  what holds of a disk's queue at each of these steps
+ *   faults.c   in some lives: calls that fail on purpose, and what that excuses
  *
  * All threads are the seeded ground's: what one does between two places where
  * it may hand over (ground.h) is one step, so shared counters need no lock.
@@ -29,6 +30,24 @@ typedef struct {
     uint32_t Ends;
 } EXCUSES;
 
+/* Calls that may fail on purpose, by what comes of it. */
+typedef enum {
+    FAULT_MEMORY,   /* pool, IRPs, MDLs, work items */
+    FAULT_MAPPING,  /* of a class driver's MDL */
+    FAULT_CONNECT,  /* an attempt to connect: a socket, its bind, its connect */
+    FAULT_TRANSFER, /* a send or a receive, and the connection with it */
+    FAULT_RESOLVE,
+    FAULT_CAPTURE, /* of WSK's provider */
+    FAULT_THREAD,  /* the port driver's scan */
+    FAULT_START,   /* what else an adapter needs when it starts, and new devices */
+    FAULT_KINDS
+} FAULT_KIND;
+
+/* How many have failed: who remembers it sees how many more. */
+typedef struct {
+    uint32_t Given[FAULT_KINDS];
+} FAULTS;
+
 struct LIFE;
 
 typedef struct {
@@ -47,7 +66,7 @@ typedef struct {
     bool Tiny;             /* bytes travel alone: few and small requests */
     bool Large;            /* most requests are of many blocks */
     bool WantReadOnly;     /* the mapper */
-    bool Unreachable;      /* every attempt to connect fails */
+    uint32_t Reachable;    /* so many of its addresses let the driver connect */
     bool Ending;           /* somebody takes the disk away */
     bool Open;             /* Disk is valid */
     bool MayReset;         /* requests may reach their time limit */
@@ -55,6 +74,7 @@ typedef struct {
     uint32_t ResetsActive; /* asked for, not answered yet */
     uint32_t WorkersLeft;
     EXCUSES Excuses;
+    FAULTS Faults; /* before it was mapped */
     DISK Disk;
     uint64_t ErrorsSeen;
     uint64_t Counted;   /* SRBs that the driver must have counted */
@@ -74,11 +94,12 @@ typedef struct LIFE {
     bool Gone;             /* the adapter was pulled out */
     uint32_t BusResetsActive;
     EXCUSES Excuses;
+    FAULTS Faults;
     uint64_t SrbsDone;
 } LIFE;
 
-/* One life. Returns the trace's hash. */
-uint64_t LifeRun(uint64_t Seed);
+/* One life, in which one in FaultOneIn calls that can fail does so (0: none). Returns the trace's hash. */
+uint64_t LifeRun(uint64_t Seed, uint32_t FaultOneIn);
 /* What happens, on stderr, with --verbose. */
 extern bool LifeVerbose;
 void LifeSay(const SLOT *Slot, const char *Format, ...) __attribute__((format(printf, 2, 3)));
@@ -87,6 +108,8 @@ _Noreturn void LifeFail(const SLOT *Slot, const char *Format, ...) __attribute__
 
 /* A thread's routine; its context is the SLOT. */
 void SessionMain(void *Context);
+/* IOCTL_WNBD_REMOVE. */
+NTSTATUS SlotUnmap(SLOT *Slot);
 /* A thread's routine; its context is the LIFE. Ends when no slot is left. */
 void ChaosMain(void *Context);
 
@@ -95,3 +118,21 @@ void WorkerRun(SLOT *Slot, uint32_t Operations);
 /* SRB_FUNCTION_RESET_LOGICAL_UNIT, _RESET_DEVICE or _RESET_BUS, waited for. */
 void WorkerReset(SLOT *Slot, ULONG Function);
 void WorkerResetBus(SLOT *Slot);
+
+/* FaultOneIn as the seed has it: 0 for most. */
+uint32_t FaultsDraw(uint64_t Seed);
+/* A life begins. What NativeStart has to be told. */
+NATIVE_FAULTS *FaultsBegin(LIFE *Life, uint32_t OneIn);
+/* So many calls have failed in this life. */
+uint32_t FaultsGiven(void);
+/* So many calls of a kind have failed since Before was the life's Faults. */
+uint32_t FaultsSince(const LIFE *Life, const FAULTS *Before, FAULT_KIND Kind);
+bool FaultsAny(const LIFE *Life, const FAULTS *Before);
+/* Whether the refusal of a map is what the documents say of calls that have failed since it was begun. */
+bool FaultsRefuse(const SLOT *Slot, NTSTATUS Status, const WNBD_CREATE_RESULT *Answer);
+/* Whether the port driver has refused an SRB, which it has not touched, for want of what calls since Before lacked. */
+bool FaultsRefuseSrb(const LIFE *Life, const FAULTS *Before, UCHAR SrbStatus);
+/* Takes notice of what is said to a debugger: a failed call has ended a connection, or made the host reset the bus. */
+void FaultsHear(const char *Text);
+/* The driver's ioctl, again as often as it could not be sent because a call has failed. */
+NTSTATUS FaultsAsk(LIFE *Life, const void *Command, ULONG CommandBytes, void *Answer, ULONG AnswerBytes, ULONG *Used);

@@ -5,6 +5,7 @@
  *     sim_seeds --seed 17              one
  *     sim_seeds --seed 1 --count 1000  a thousand
  *     sim_seeds --seed 1 --seconds 60  as many as there is time for
+ *     --faults N                       one in N calls that can fail does so; 0: none; without it, the seed decides
  *     --twice                          each seed two times: the traces must be the same, those of two seeds not
  *     --verbose                        what happens, on standard error
  *
@@ -24,6 +25,8 @@
 /* The sanitizers', in a program that has one. */
 extern void __sanitizer_set_death_callback(void (*Callback)(void)) __attribute__((weak));
 
+#define FAULTS_DRAWN UINT64_MAX
+
 /* Real seconds after which one life is stuck. */
 #define LIFE_LIMIT_S 300
 
@@ -31,6 +34,7 @@ typedef struct {
     uint64_t Seed;
     uint64_t Count;
     uint64_t Seconds;
+    uint64_t Faults; /* FAULTS_DRAWN: as the seed has it */
     bool Twice;
 } ARGUMENTS;
 
@@ -43,18 +47,23 @@ const char *__asan_default_options(void)
 
 static const char *Program;
 static volatile uint64_t CurrentSeed, DoneCount;
+static volatile uint32_t CurrentFaults;
 
 /* In any state of the process. */
 static void TellSeed(void)
 {
     static bool Told;
-    char Text[300];
+    char Text[400], Failing[80] = "";
     if (!Told) {
         Told = true;
+        if (CurrentFaults != 0) {
+            snprintf(Failing, sizeof(Failing), " One in %" PRIu32 " calls failed on purpose, %" PRIu32 " in all.",
+                     CurrentFaults, FaultsGiven());
+        }
         snprintf(Text, sizeof(Text),
-                 "\nseed %" PRIu64 " failed, after %" PRIu64 " that did not. To repeat it:\n"
-                 "    %s --seed %" PRIu64 "\n",
-                 CurrentSeed, DoneCount, Program, CurrentSeed);
+                 "\nseed %" PRIu64 " failed, after %" PRIu64 " that did not.%s To repeat it:\n"
+                 "    %s --seed %" PRIu64 " --faults %" PRIu32 "\n",
+                 CurrentSeed, DoneCount, Failing, Program, CurrentSeed, CurrentFaults);
         GroundWrite(Text);
     }
 }
@@ -92,7 +101,7 @@ static uint64_t Number(const char *Text)
 
 static void Parse(int Count, char **Words, ARGUMENTS *Arguments)
 {
-    *Arguments = (ARGUMENTS){.Seed = 1, .Count = 1};
+    *Arguments = (ARGUMENTS){.Seed = 1, .Count = 1, .Faults = FAULTS_DRAWN};
     for (int Index = 1; Index < Count; Index++) {
         bool Value = Index + 1 < Count;
         if (strcmp(Words[Index], "--seed") == 0 && Value) {
@@ -102,12 +111,15 @@ static void Parse(int Count, char **Words, ARGUMENTS *Arguments)
         } else if (strcmp(Words[Index], "--seconds") == 0 && Value) {
             Arguments->Seconds = Number(Words[++Index]);
             Arguments->Count = UINT64_MAX;
+        } else if (strcmp(Words[Index], "--faults") == 0 && Value) {
+            Arguments->Faults = Number(Words[++Index]);
         } else if (strcmp(Words[Index], "--twice") == 0) {
             Arguments->Twice = true;
         } else if (strcmp(Words[Index], "--verbose") == 0) {
             LifeVerbose = true;
         } else {
-            fprintf(stderr, "usage: sim_seeds [--seed N] [--count M] [--seconds S] [--twice] [--verbose]\n");
+            fprintf(stderr, "usage: sim_seeds [--seed N] [--count M] [--seconds S] [--faults N] [--twice] "
+                            "[--verbose]\n");
             exit(2);
         }
     }
@@ -120,11 +132,12 @@ static uint64_t RealSeconds(void)
     return (uint64_t)Time.tv_sec;
 }
 
-static uint64_t RunOne(uint64_t Seed)
+static uint64_t RunOne(uint64_t Seed, uint64_t Faults)
 {
     CurrentSeed = Seed;
+    CurrentFaults = Faults == FAULTS_DRAWN ? FaultsDraw(Seed) : (uint32_t)Faults;
     alarm(LIFE_LIMIT_S);
-    uint64_t Trace = LifeRun(Seed);
+    uint64_t Trace = LifeRun(Seed, CurrentFaults);
     alarm(0);
     return Trace;
 }
@@ -144,13 +157,14 @@ int main(int Count, char **Words)
     uint64_t Begin = RealSeconds(), Traces = 0, Last = 0;
     while (DoneCount < Arguments.Count && (Arguments.Seconds == 0 || RealSeconds() - Begin < Arguments.Seconds)) {
         uint64_t Seed = Arguments.Seed + DoneCount;
-        uint64_t Trace = RunOne(Seed);
-        if (Arguments.Twice && RunOne(Seed) != Trace) {
+        uint64_t Trace = RunOne(Seed, Arguments.Faults);
+        if (Arguments.Twice && RunOne(Seed, Arguments.Faults) != Trace) {
             fprintf(stderr, "the same seed has led to another life\n");
             abort();
         }
         if (LifeVerbose) {
-            printf("seed %" PRIu64 ": %" PRIu64 " hand-overs, trace %016" PRIx64 "\n", Seed, SeededSwitches(), Trace);
+            printf("seed %" PRIu64 ": %" PRIu64 " hand-overs, %" PRIu32 " failed calls, trace %016" PRIx64 "\n", Seed,
+                   SeededSwitches(), FaultsGiven(), Trace);
         }
         if (Arguments.Twice && Trace == Last) {
             fprintf(stderr, "two seeds have led to the same life\n");

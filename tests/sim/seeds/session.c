@@ -3,6 +3,7 @@
 #include "life.h"
 
 #include <port.h>
+#include <storage_ioctl.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +94,8 @@ static void PlanDraw(SLOT *Slot)
 typedef struct {
     uint32_t Win32; /* 0: there is a disk */
     bool Cancelled;
-    bool Begun; /* the driver has gone beyond looking at the request */
+    bool Begun;   /* the driver has gone beyond looking at the request */
+    bool Starved; /* refused, because a call has failed on purpose */
     char Words[WNBD_CREATE_MESSAGE_LENGTH];
 } MAP_RESULT;
 
@@ -111,7 +113,7 @@ static void FatesDraw(SLOT *Slot, uint32_t Addresses)
         Fates[Index] = (SIM_FATE){Results[SeededBelow(6)], SeededBelow(200000000)};
     }
     SimFates(SeededServerListener(Slot->Server), Fates, Count);
-    Slot->Unreachable = Count >= Addresses;
+    Slot->Reachable = Count < Addresses ? Addresses - Count : 0;
 }
 
 static void MapProperties(SLOT *Slot, WNBD_PROPERTIES *Properties)
@@ -194,6 +196,7 @@ static void Map(SLOT *Slot, const WNBD_PROPERTIES *Properties, MAP_RESULT *Resul
         NativeClose(Own);
     }
     MapResult(Status, Extended, Used, &Answer, Result);
+    Result->Starved = Result->Win32 != 0 && FaultsRefuse(Slot, Status, &Answer);
     SeededNote((uint32_t)Status);
     LifeSay(Slot, "map: status 0x%08x, %u %s", (unsigned)Status, Result->Win32, Result->Words);
     if (Cancel == CANCEL_BEFORE && Result->Begun) {
@@ -210,6 +213,18 @@ static bool ServerMayRefuse(const SLOT *Slot)
     return (MisdeedConsequences(Slot->Plan.Misdeed) & MAY_REFUSE) != 0;
 }
 
+/* A map was refused: there is no disk of that name. */
+static void NothingLeftCheck(SLOT *Slot)
+{
+    WNBD_IOCTL_SHOW_COMMAND Command = {.IoControlCode = IOCTL_WNBD_SHOW};
+    WNBD_CONNECTION_INFO Info;
+    strcpy(Command.InstanceName, Slot->Name);
+    NTSTATUS Status = FaultsAsk(Slot->Life, &Command, sizeof(Command), &Info, sizeof(Info), NULL);
+    if (Status != STATUS_OBJECT_NAME_NOT_FOUND && Slot->Life->Excuses.Ends == 0 && !Slot->Life->Gone) {
+        LifeFail(Slot, "a map was refused, and the disk is shown with status 0x%08x", (unsigned)Status);
+    }
+}
+
 /* The server's misdeeds in the handshake and those before it are known; anything else has to lead to a disk. */
 static void MapCheck(SLOT *Slot, const MAP_RESULT *Result)
 {
@@ -219,11 +234,15 @@ static void MapCheck(SLOT *Slot, const MAP_RESULT *Result)
     /* As early in a boot. IOCTL_WNBD_CREATE has no words. */
     Disturbed = Disturbed || (Life->LateCaptures != 0 && Counts.Connections == 0 &&
                               (Result->Words[0] == '\0' || strstr(Result->Words, "has not started") != NULL));
-    if (Result->Win32 != 0 && !Disturbed && !Slot->Unreachable && !(ServerMayRefuse(Slot) && Counts.Committed)) {
+    if (Result->Win32 != 0 && !Disturbed && Slot->Reachable != 0 && !(ServerMayRefuse(Slot) && Counts.Committed) &&
+        !Result->Starved) {
         LifeFail(Slot, "a good server was refused: %u %s", Result->Win32, Result->Words);
     }
-    if (Result->Win32 == 0 && (!Counts.Transmitted || Slot->Unreachable)) {
+    if (Result->Win32 == 0 && (!Counts.Transmitted || Slot->Reachable == 0)) {
         LifeFail(Slot, "there is a disk, and the server knows nothing of it");
+    }
+    if (Result->Starved && !Disturbed) {
+        NothingLeftCheck(Slot);
     }
 }
 
@@ -247,10 +266,20 @@ static NATIVE_DEVICE *ChildOf(const SLOT *Slot)
     }
 }
 
+/* Windows has not learned all that it asked for; no program can tell, and the people ask it to look again. */
+static void LookAgain(SLOT *Slot, FAULTS *Seen)
+{
+    if (FaultsAny(Slot->Life, Seen)) {
+        *Seen = Slot->Life->Faults;
+        NativeIoctl(Slot->Life->Bed.File, PORT_IOCTL_SCSI_RESCAN_BUS, NULL, 0, NULL, 0, NULL);
+    }
+}
+
 /* False: it went before it came. */
 static bool SessionOpen(SLOT *Slot)
 {
     uint64_t Deadline = GroundNow() + GONE_LIMIT;
+    FAULTS Seen = Slot->Faults;
     NATIVE_DEVICE *Child;
     while ((Child = ChildOf(Slot)) == NULL) {
         if (Slot->Ending || Slot->MayEnd || Slot->Life->Gone || Slot->Life->Stopping) {
@@ -260,6 +289,7 @@ static bool SessionOpen(SLOT *Slot)
         } else if (GroundNow() > Deadline) {
             LifeFail(Slot, "the disk doesn't arrive");
         }
+        LookAgain(Slot, &Seen);
         GroundSleep(SECOND / 10);
     }
     Slot->Disk = (DISK){.Child = Child, .TimeoutSeconds = 8 + SeededBelow(20)};
@@ -279,8 +309,12 @@ static uint64_t BigEndian(const UCHAR *Bytes, int Count)
 /* READ CAPACITY(16): must be what the server and the mapper said. False: the disk is gone. */
 static bool SessionCapacity(SLOT *Slot, const WNBD_PROPERTIES *Properties)
 {
-    UCHAR Capacity[32] = {0}, Cdb[16] = {0x9E, 0x10, [13] = sizeof(Capacity)};
-    UCHAR Status = DiskCommand(&Slot->Disk, Cdb, 16, SRB_FLAGS_DATA_IN, Capacity, sizeof(Capacity), NULL);
+    UCHAR Capacity[32] = {0}, Cdb[16] = {0x9E, 0x10, [13] = sizeof(Capacity)}, Status;
+    FAULTS Before;
+    do {
+        Before = Slot->Life->Faults;
+        Status = DiskCommand(&Slot->Disk, Cdb, 16, SRB_FLAGS_DATA_IN, Capacity, sizeof(Capacity), NULL);
+    } while (FaultsRefuseSrb(Slot->Life, &Before, Status));
     if (Status != SRB_STATUS_SUCCESS) {
         bool Known = Slot->Ending || Slot->MayEnd || Slot->Life->Gone || Slot->Life->Stopping ||
                      Slot->Life->Excuses.Ends != 0 || Slot->Life->Excuses.Resets != 0;
@@ -301,6 +335,13 @@ static bool SessionCapacity(SLOT *Slot, const WNBD_PROPERTIES *Properties)
     return true;
 }
 
+NTSTATUS SlotUnmap(SLOT *Slot)
+{
+    WNBD_IOCTL_REMOVE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_REMOVE};
+    strcpy(Command.InstanceName, Slot->Name);
+    return FaultsAsk(Slot->Life, &Command, sizeof(Command), NULL, 0, NULL);
+}
+
 /* ---- I/O ---- */
 
 static void WorkerMain(void *Context)
@@ -318,8 +359,7 @@ static void StatsCheck(SLOT *Slot)
     WNBD_DRV_STATS Stats;
     ULONG Used;
     strcpy(Command.InstanceName, Slot->Name);
-    NTSTATUS Status = NativeIoctl(Slot->Life->Bed.File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Stats,
-                                  sizeof(Stats), &Used);
+    NTSTATUS Status = FaultsAsk(Slot->Life, &Command, sizeof(Command), &Stats, sizeof(Stats), &Used);
     if (!NT_SUCCESS(Status)) {
         if (!(Slot->Ending || Slot->MayEnd || Slot->Life->Gone || Slot->Life->Stopping ||
               Slot->Life->Excuses.Ends != 0)) {
@@ -404,7 +444,7 @@ static void SessionWork(SLOT *Slot)
     } else {
         LifeSay(Slot, "ends with I/O");
         Slot->Ending = true;
-        BedUnmap(&Slot->Life->Bed, Slot->Name);
+        SlotUnmap(Slot);
     }
     for (uint32_t Index = 0; Index < Count; Index++) {
         GroundThreadJoin(Workers[Index]);
@@ -430,12 +470,12 @@ static void SessionUnmap(SLOT *Slot)
 {
     bool Known = Slot->Ending || Slot->MayEnd || Slot->Life->Excuses.Ends != 0;
     Slot->Ending = true;
-    NTSTATUS Status = BedUnmap(&Slot->Life->Bed, Slot->Name);
+    NTSTATUS Status = SlotUnmap(Slot);
     while (Status == STATUS_DEVICE_NOT_READY && !Slot->Life->Gone) {
         /* Not while the adapter is stopped. */
         CHECK(Slot->Life->Excuses.Ends != 0);
         GroundSleep(SECOND / 10);
-        Status = BedUnmap(&Slot->Life->Bed, Slot->Name);
+        Status = SlotUnmap(Slot);
     }
     SeededNote((uint32_t)Status);
     if (Status != STATUS_SUCCESS && !Slot->Life->Gone && !(Status == STATUS_OBJECT_NAME_NOT_FOUND && Known)) {
@@ -470,6 +510,7 @@ static void SessionServerStop(SLOT *Slot)
 static void SessionReset(SLOT *Slot)
 {
     Slot->Ending = false;
+    Slot->Faults = Slot->Life->Faults;
     Slot->ErrorsSeen = 0;
     Slot->Counted = 0;
     Slot->Uncounted = 0;

@@ -28,6 +28,7 @@ typedef struct {
     UCHAR *Data;
     EXCUSES Slot;
     EXCUSES Life;
+    FAULTS Faults;
     bool Excused; /* something was going on when it began */
 } FLYING;
 
@@ -129,6 +130,7 @@ static void FlyingBegin(SLOT *Slot, FLYING *Flying)
                         (Flying->Fua && (Flags & (SERVED_FUA | SERVED_FLUSH)) == 0);
     Flying->Slot = Slot->Excuses;
     Flying->Life = Slot->Life->Excuses;
+    Flying->Faults = Slot->Life->Faults;
     Flying->Excused = Slot->ResetsActive != 0 || Slot->Life->BusResetsActive != 0;
     switch (Flying->Op) {
     case OP_READ:
@@ -156,6 +158,9 @@ static void StatusCheck(SLOT *Slot, const FLYING *Flying, UCHAR Status)
     const LIFE *Life = Slot->Life;
     bool Reset = Flying->Excused || Slot->MayReset || Slot->Excuses.Resets != Flying->Slot.Resets ||
                  Life->Excuses.Resets != Flying->Life.Resets;
+    if (FaultsRefuseSrb(Life, &Flying->Faults, Status)) {
+        return;
+    }
     bool End = Slot->MayEnd || Slot->Ending || Life->Stopping || Life->Gone || Life->Excuses.Ends != Flying->Life.Ends;
     bool Refused = Flying->Beyond && Slot->Plan.Misdeed == MISDEED_MORE_REFUSED;
     switch (Status) {
@@ -228,9 +233,10 @@ static void FlyingEnd(SLOT *Slot, FLYING *Flying)
     UCHAR Status = DiskWait(&Flying->Io, &Moved);
     bool Done = Status == SRB_STATUS_SUCCESS;
     bool Transfer = Flying->Op == OP_READ || Flying->Op == OP_WRITE;
+    bool Whole = Done || Status == SRB_STATUS_BUSY || FaultsRefuseSrb(Slot->Life, &Flying->Faults, Status);
     SeededNote(Status);
     StatusCheck(Slot, Flying, Status);
-    if (Transfer && Moved != (Done || Status == SRB_STATUS_BUSY ? Flying->Blocks * Slot->Disk.BlockSize : 0)) {
+    if (Transfer && Moved != (Whole ? Flying->Blocks * Slot->Disk.BlockSize : 0)) {
         LifeFail(Slot, "%s of %u blocks, status 0x%02x, moved %u bytes", OpNames[Flying->Op], Flying->Blocks, Status,
                  (unsigned)Moved);
     }
@@ -309,6 +315,7 @@ void WorkerReset(SLOT *Slot, ULONG Function)
 {
     DISK_IO Io;
     bool Bus = Function == SRB_FUNCTION_RESET_BUS;
+    FAULTS Before = Slot->Life->Faults;
     memset(&Io, 0, sizeof(Io));
     Io.Srb.Classic.Length = sizeof(Io.Srb.Classic);
     Io.Srb.Classic.Function = (UCHAR)Function;
@@ -319,7 +326,8 @@ void WorkerReset(SLOT *Slot, ULONG Function)
     ResetEnded(Slot, Bus);
     bool Lost = Slot->MayEnd || Slot->Ending || Slot->Life->Stopping || Slot->Life->Gone;
     SeededNote(Status);
-    if (Status != SRB_STATUS_SUCCESS && !((Status == SRB_STATUS_NO_DEVICE || Status == SRB_STATUS_BUS_RESET) && Lost)) {
+    if (Status != SRB_STATUS_SUCCESS && !FaultsRefuseSrb(Slot->Life, &Before, Status) &&
+        !((Status == SRB_STATUS_NO_DEVICE || Status == SRB_STATUS_BUS_RESET) && Lost)) {
         LifeFail(Slot, "reset 0x%x ended with SRB status 0x%02x", (unsigned)Function, Status);
     }
 }
