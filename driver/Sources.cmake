@@ -3,7 +3,7 @@
 set(DRIVER_SOURCES)
 foreach(file
     adapter channel_nbd channel_nbd_io channel_nbd_start disk entry ioctl net_wsk options options_ioctl pend queue
-    startio status)
+    queue_done startio status)
   list(APPEND DRIVER_SOURCES ${CMAKE_SOURCE_DIR}/driver/${file}.c)
 endforeach()
 list(APPEND DRIVER_SOURCES ${CORE_BASE_SOURCES} ${CORE_NBD_SOURCES} ${CORE_SCSI_SOURCES})
