@@ -2,7 +2,7 @@
 /*
  * What serves a disk's requests: an NBD connection in the kernel, or (later) a
  * process. A channel takes work with QueueNextWire and reports answers with
- * QueueReply, under the disk's lock.
+ * QueueReplyEnd, under the disk's lock.
  */
 #pragma once
 

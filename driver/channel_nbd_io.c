@@ -133,6 +133,11 @@ static BOOLEAN TransferStream(CONNECTION *Connection, TRANSMIT *Transmit, LIST_E
     return TRUE;
 }
 
+static const UCHAR TransferCommands[WIRE_COMMAND_COUNT] = {[WIRE_COMMAND_READ] = NBD_CMD_READ,
+                                                           [WIRE_COMMAND_WRITE] = NBD_CMD_WRITE,
+                                                           [WIRE_COMMAND_FLUSH] = NBD_CMD_FLUSH,
+                                                           [WIRE_COMMAND_UNMAP] = NBD_CMD_TRIM};
+
 /* Encodes the next wire request. FALSE: there is none, or no room. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit)
@@ -146,15 +151,15 @@ static BOOLEAN TransferEncode(CONNECTION *Connection, TRANSMIT *Transmit)
         return FALSE;
     }
     WIRE *Wire = &Queue->Wires[Slot];
-    NbdRequest(&Connection->Client, SlotMapHandle(&Queue->Slots, Slot), (NBD_COMMAND)Wire->Command,
-               Wire->Fua ? NBD_CMD_FLAG_FUA : 0, Wire->Offset, Wire->LengthBytes,
+    NbdRequest(&Connection->Client, SlotMapHandle(&Queue->Slots, Slot), (NBD_COMMAND)TransferCommands[Wire->Command],
+               Wire->Fua ? NBD_CMD_FLAG_FUA : 0, Wire->Offset, (ULONG)Wire->LengthBytes,
                Transmit->Buffer.Bytes + Transmit->LengthBytes);
     Transmit->LengthBytes += NBD_REQUEST_SIZE;
     QueueWireSending(Queue, Slot);
     if (Wire->PayloadOwed) {
         Connection->StreamSlot = Slot;
         Connection->StreamData = Wire->Data;
-        Connection->StreamLeftBytes = Wire->LengthBytes;
+        Connection->StreamLeftBytes = (ULONG)Wire->LengthBytes;
     }
     return TRUE;
 }
@@ -293,6 +298,28 @@ BOOLEAN TransferIdle(const CONNECTION *Connection)
            Connection->Transmit[Connection->Filling].LengthBytes == 0;
 }
 
+/* SPC-4 annex F and SBC-3 annex A: what an error of the server means in SCSI. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static SCSI_SENSE TransferSense(NBD_ERROR Error, UCHAR Command)
+{
+    switch (Error) {
+    case NBD_EPERM: /* write protected */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27};
+    case NBD_ENOSPC: /* space allocation failed write protect */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27, .Ascq = 0x07};
+    case NBD_EINVAL:
+    case NBD_EOVERFLOW:
+    case NBD_ENOTSUP: /* invalid field in CDB */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_ILLEGAL_REQUEST, .Asc = 0x24};
+    case NBD_ENOMEM: /* insufficient resources */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_ABORTED_COMMAND, .Asc = 0x55, .Ascq = 0x03};
+    case NBD_ESHUTDOWN: /* logical unit not ready */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_NOT_READY, .Asc = 0x04};
+    default: /* unrecovered read error, write error */
+        return (SCSI_SENSE){.Key = SCSI_SENSE_MEDIUM_ERROR, .Asc = Command == WIRE_COMMAND_READ ? 0x11 : 0x0C};
+    }
+}
+
 /* A piece of an answer. It changes nothing about the connection but, perhaps, its wish to end. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static void TransferReply(CONNECTION *Connection, const NBD_EVENT *Event, LIST_ENTRY *Done)
@@ -302,7 +329,18 @@ static void TransferReply(CONNECTION *Connection, const NBD_EVENT *Event, LIST_E
         TraceWarning("%s: the server is shutting down", Connection->Disk->Properties.InstanceName);
         Connection->Stop = TRUE;
     }
-    QueueReply(&Connection->Disk->Queue, Event, Done);
+    QUEUE *Queue = &Connection->Disk->Queue;
+    USHORT Slot = SlotMapFind(&Queue->Slots, Event->Cookie);
+    INVARIANT(Slot != SLOT_NONE);
+    if (Event->Length != 0) {
+        QueueReplyData(Queue, Slot, Event->Offset, Event->Data, Event->Length);
+    }
+    if (Event->Last && Event->Error == NBD_OK) {
+        QueueReplyEnd(Queue, Slot, NULL, Done);
+    } else if (Event->Last) {
+        SCSI_SENSE Sense = TransferSense(Event->Error, Queue->Wires[Slot].Command);
+        QueueReplyEnd(Queue, Slot, &Sense, Done);
+    }
 }
 
 /* Any other event of the engine. */

@@ -161,8 +161,8 @@ void ConnectionEstablished(CONNECTION *Connection)
     Disk->Queue.MaximumPayload = Export->MaximumPayload < WNBD_DEFAULT_MAX_TRANSFER_LENGTH
                                      ? Export->MaximumPayload
                                      : WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
-    Disk->Queue.ServerFua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
-    Disk->Queue.WriteThrough = Disk->Queue.ServerFua && (Export->Flags & NBD_FLAG_SEND_FLUSH) == 0;
+    Disk->Queue.BackendFua = (Export->Flags & NBD_FLAG_SEND_FUA) != 0;
+    Disk->Queue.WriteThrough = Disk->Queue.BackendFua && (Export->Flags & NBD_FLAG_SEND_FLUSH) == 0;
     UINT64 Hidden = Export->Size % Export->BlockSize;
     if (Hidden != 0) {
         TEXT Text;

@@ -42,27 +42,61 @@ void QueueFree(QUEUE *Queue)
     Queue->SlotMemory = NULL;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
+static void RequestRange(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT *Result)
+{
+    Request->Offset = Result->Lba * Queue->BlockSize;
+    Request->Left = (UINT64)Result->Blocks * Queue->BlockSize;
+}
+
+/* An UNMAP that goes as one part, if it covers anything. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static void RequestSpan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT *Result)
+{
+    uint64_t First = UINT64_MAX, End = 0;
+    for (; Request->DescriptorIndex < Request->DescriptorCount; Request->DescriptorIndex++) {
+        uint64_t Lba;
+        uint32_t Blocks;
+        ScsiUnmapDescriptor(Result, Request->DescriptorIndex, &Lba, &Blocks);
+        if (Blocks != 0) {
+            First = Lba < First ? Lba : First;
+            End = Lba + Blocks > End ? Lba + Blocks : End;
+        }
+    }
+    if (End != 0) {
+        Request->OnceLeft = WIRE_COMMAND_UNMAP;
+        Request->Offset = First * Queue->BlockSize;
+        Request->Span = (End - First) * Queue->BlockSize;
+    }
+}
+
 /* The parts that the request will need, from what the CDB says. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT *Result)
 {
     switch (Result->Action) {
     case SCSI_ACTION_WRITE:
-        Request->Fua = Queue->WriteThrough || (Result->Fua && Queue->ServerFua);
-        Request->FlushAfter = Result->Fua && !Queue->ServerFua;
-        /* fall through */
+        Request->Fua = Queue->WriteThrough || (Result->Fua && Queue->BackendFua);
+        Request->FlushAfter = Result->Fua && !Queue->BackendFua;
+        RequestRange(Queue, Request, Result);
+        break;
     case SCSI_ACTION_READ:
+        Request->Fua = Result->Fua && Queue->BackendFua && Queue->Whole;
+        /* fall through */
     case SCSI_ACTION_VERIFY:
-        Request->Offset = Result->Lba * Queue->BlockSize;
-        Request->Left = (UINT64)Result->Blocks * Queue->BlockSize;
+        RequestRange(Queue, Request, Result);
         break;
     case SCSI_ACTION_FLUSH:
-        Request->FlushLeft = TRUE;
+        Request->OnceLeft = WIRE_COMMAND_FLUSH;
         break;
     case SCSI_ACTION_UNMAP:
         Request->Descriptors = Result->Descriptors;
         Request->DescriptorCount = Result->DescriptorCount;
         Request->UnmapLimit = Result->UnmapLimit;
+        Request->Anchor = Result->Anchor;
+        if (Queue->Whole) {
+            RequestSpan(Queue, Request, Result);
+        }
         break;
     case SCSI_ACTION_PERSISTENT_RESERVE_IN: /* no NBD disk has reservations */
     case SCSI_ACTION_PERSISTENT_RESERVE_OUT:
@@ -88,7 +122,7 @@ static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
         Request->Offset = Lba * Queue->BlockSize;
         Request->Left = (UINT64)Blocks * Queue->BlockSize;
     }
-    return Request->Left != 0 || Request->FlushLeft;
+    return Request->Left != 0 || Request->OnceLeft != WIRE_COMMAND_NONE;
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -123,21 +157,18 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
-static NBD_COMMAND RequestCommand(const REQUEST *Request)
+static WIRE_COMMAND RequestCommand(const REQUEST *Request)
 {
     if (Request->Left == 0) {
-        return NBD_CMD_FLUSH;
-    }
-    if (Request->Action == SCSI_ACTION_READ) {
-        return NBD_CMD_READ;
+        return Request->OnceLeft;
     }
     switch (Request->Action) {
     case SCSI_ACTION_WRITE:
-        return NBD_CMD_WRITE;
+        return WIRE_COMMAND_WRITE;
     case SCSI_ACTION_UNMAP:
-        return NBD_CMD_TRIM;
+        return WIRE_COMMAND_UNMAP;
     default:
-        return NBD_CMD_READ;
+        return WIRE_COMMAND_READ;
     }
 }
 
@@ -148,20 +179,20 @@ static void WireFill(const QUEUE *Queue, WIRE *Wire, REQUEST *Request)
     Wire->Request = Request;
     Wire->Command = (UCHAR)RequestCommand(Request);
     Wire->Fua = Request->Fua;
-    Wire->PayloadOwed = Wire->Command == NBD_CMD_WRITE;
+    Wire->PayloadOwed = Wire->Command == WIRE_COMMAND_WRITE;
     Wire->Ended = FALSE;
-    Wire->Error = NBD_OK;
+    Wire->Failed = FALSE;
     Wire->Data = Request->Data;
     Request->Parts++;
-    if (Wire->Command == NBD_CMD_FLUSH) {
-        Wire->Offset = 0;
-        Wire->LengthBytes = 0;
-        Request->FlushLeft = FALSE;
+    if (Request->Left == 0) {
+        Wire->Offset = Request->Span != 0 ? Request->Offset : 0;
+        Wire->LengthBytes = Request->Span;
+        Request->OnceLeft = WIRE_COMMAND_NONE;
         return;
     }
-    ULONG Limit = Wire->Command == NBD_CMD_TRIM ? QUEUE_PART_MAX : Queue->MaximumPayload;
+    ULONG Limit = Wire->Command == WIRE_COMMAND_UNMAP ? QUEUE_PART_MAX : Queue->MaximumPayload;
     Wire->Offset = Request->Offset;
-    Wire->LengthBytes = Request->Left < Limit ? (ULONG)Request->Left : Limit;
+    Wire->LengthBytes = Request->Left < Limit ? Request->Left : Limit;
     Request->Offset += Wire->LengthBytes;
     Request->Left -= Wire->LengthBytes;
     if (Request->Data != NULL) {
@@ -182,17 +213,18 @@ static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENT
     InsertTailList(Done, &Request->Link);
 }
 
-/* Whether an aborted request that the server may still carry out would change what this one reads or writes. */
+/* Whether an aborted request that the backend may still carry out would change what this one reads or writes. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN RequestMustWait(const QUEUE *Queue, const REQUEST *Request)
 {
-    if (Request->Left == 0) {
+    UINT64 LengthBytes = Request->Left != 0 ? Request->Left : Request->Span;
+    if (LengthBytes == 0) {
         return FALSE;
     }
     for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
         const WIRE *Wire = &Queue->Wires[Slot];
-        if (Wire->State == WIRE_ABORTED && Wire->Command != NBD_CMD_READ &&
-            Wire->Offset < Request->Offset + Request->Left && Request->Offset < Wire->Offset + Wire->LengthBytes) {
+        if (Wire->State == WIRE_ABORTED && Wire->Command != WIRE_COMMAND_READ &&
+            Wire->Offset < Request->Offset + LengthBytes && Request->Offset < Wire->Offset + Wire->LengthBytes) {
             return TRUE;
         }
     }
@@ -263,36 +295,14 @@ void QueueWireSending(QUEUE *Queue, USHORT Slot)
     }
 }
 
-/* SPC-4 annex F and SBC-3 annex A: what an error of the server means in SCSI. */
-_IRQL_requires_max_(DISPATCH_LEVEL)
-static SCSI_SENSE QueueSense(NBD_ERROR Error, UCHAR Command)
-{
-    switch (Error) {
-    case NBD_EPERM: /* write protected */
-        return (SCSI_SENSE){.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27};
-    case NBD_ENOSPC: /* space allocation failed write protect */
-        return (SCSI_SENSE){.Key = SCSI_SENSE_DATA_PROTECT, .Asc = 0x27, .Ascq = 0x07};
-    case NBD_EINVAL:
-    case NBD_EOVERFLOW:
-    case NBD_ENOTSUP: /* invalid field in CDB */
-        return (SCSI_SENSE){.Key = SCSI_SENSE_ILLEGAL_REQUEST, .Asc = 0x24};
-    case NBD_ENOMEM: /* insufficient resources */
-        return (SCSI_SENSE){.Key = SCSI_SENSE_ABORTED_COMMAND, .Asc = 0x55, .Ascq = 0x03};
-    case NBD_ESHUTDOWN: /* logical unit not ready */
-        return (SCSI_SENSE){.Key = SCSI_SENSE_NOT_READY, .Asc = 0x04};
-    default: /* unrecovered read error, write error */
-        return (SCSI_SENSE){.Key = SCSI_SENSE_MEDIUM_ERROR, .Asc = Command == NBD_CMD_READ ? 0x11 : 0x0C};
-    }
-}
-
 /* One part of a request has ended. */
 _IRQL_requires_(DISPATCH_LEVEL)
-static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, NBD_ERROR Error, UCHAR Command, LIST_ENTRY *Done)
+static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, const WIRE *Wire, LIST_ENTRY *Done)
 {
     Request->Parts--;
-    if (Error != NBD_OK && !Request->Failed) {
+    if (Wire->Failed && !Request->Failed) {
         Request->Failed = TRUE;
-        Request->Sense = QueueSense(Error, Command);
+        Request->Sense = Wire->Sense;
     }
     if (Request->State == REQUEST_QUEUED) {
         if (!Request->Failed) {
@@ -304,7 +314,7 @@ static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, NBD_ERROR Error, UC
     }
     if (Request->Parts == 0 && Request->FlushAfter) {
         Request->FlushAfter = FALSE;
-        Request->FlushLeft = TRUE;
+        Request->OnceLeft = WIRE_COMMAND_FLUSH;
     }
     if (RequestHasParts(Queue, Request)) {
         RequestMove(Request, REQUEST_QUEUED);
@@ -328,7 +338,7 @@ static void WireEnd(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
     WireMove(Wire, WIRE_FREE);
     SlotMapFree(&Queue->Slots, Slot);
     if (Request != NULL) {
-        RequestPartEnded(Queue, Request, Wire->Error, Wire->Command, Done);
+        RequestPartEnded(Queue, Request, Wire, Done);
     }
 }
 
@@ -346,25 +356,27 @@ void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
-void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done)
+void QueueReplyData(QUEUE *Queue, USHORT Slot, ULONG Offset, const UCHAR *Data, ULONG LengthBytes)
 {
-    USHORT Slot = SlotMapFind(&Queue->Slots, Event->Cookie);
-    INVARIANT(Slot != SLOT_NONE);
     WIRE *Wire = &Queue->Wires[Slot];
-    if (Event->Length != 0) {
-        if (Wire->State == WIRE_WAITING) {
-            WireMove(Wire, WIRE_RECEIVING);
-        }
-        if (Wire->Data != NULL) {
-            RtlCopyMemory(Wire->Data + Event->Offset, Event->Data, Event->Length);
-        }
+    if (Wire->State == WIRE_WAITING) {
+        WireMove(Wire, WIRE_RECEIVING);
     }
-    if (!Event->Last) {
-        return;
+    if (Wire->Data != NULL) {
+        RtlCopyMemory(Wire->Data + Offset, Data, LengthBytes);
     }
+}
+
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueReplyEnd(QUEUE *Queue, USHORT Slot, const SCSI_SENSE *Failure, LIST_ENTRY *Done)
+{
+    WIRE *Wire = &Queue->Wires[Slot];
     Queue->Stats.TotalReceivedIOReplies++;
     Queue->Stats.LastReplyTimestamp = KeQueryInterruptTime();
-    Wire->Error = Event->Error;
+    if (Failure != NULL) {
+        Wire->Failed = TRUE;
+        Wire->Sense = *Failure;
+    }
     Wire->Ended = TRUE;
     /* The rest of its payload is still owed to the server: QueueWireSent ends it. */
     if (!Wire->PayloadOwed) {

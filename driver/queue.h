@@ -4,9 +4,10 @@
  *
  * Two things, kept apart: a REQUEST is what Windows asked, one for each SRB;
  * a WIRE is what goes to the backend, with a slot and a handle (the NBD
- * cookie). A request becomes one wire request in the common case, several for
- * a split at the server's maximum, for UNMAP with several descriptors, for FUA
- * made of write and flush. It is completed when its last part has ended.
+ * cookie, the RequestHandle of a process). A request becomes one wire request
+ * in the common case, several for a split at the backend's maximum, for an UNMAP
+ * with several descriptors where the backend takes one at a time, for FUA made
+ * of write and flush. It is completed when its last part has ended.
  *
  * Everything is allocated with the disk; nothing on the I/O path. All of it is
  * protected by the disk's lock, which the caller of a function marked "lock
@@ -18,7 +19,6 @@
 #include "nt.h"
 #include "channel.h"
 #include "base/slot_map.h"
-#include "nbd/nbd.h"
 #include "scsi/scsi.h"
 #include "wnbd_ioctl.h"
 
@@ -43,13 +43,23 @@ typedef enum { REQUEST_STATES(QUEUE_STATE_NAME) REQUEST_STATE_COUNT } REQUEST_ST
 typedef enum { WIRE_STATES(QUEUE_STATE_NAME) WIRE_STATE_COUNT } WIRE_STATE;
 #undef QUEUE_STATE_NAME
 
+/* What a wire request asks for. */
+typedef enum {
+    WIRE_COMMAND_NONE,
+    WIRE_COMMAND_READ,
+    WIRE_COMMAND_WRITE,
+    WIRE_COMMAND_FLUSH,
+    WIRE_COMMAND_UNMAP, /* its range; QUEUE.Whole: the request's descriptors */
+    WIRE_COMMAND_COUNT
+} WIRE_COMMAND;
+
 /* What Windows asked. */
 typedef struct {
     LIST_ENTRY Link;    /* free, submit, held or completion list, by State */
     UCHAR State;        /* REQUEST_STATE */
     UCHAR Action;       /* SCSI_ACTION */
     UCHAR SrbStatus;    /* COMPLETING: other than SUCCESS, ends the SRB with it and no sense */
-    BOOLEAN Fua;        /* the write itself carries FUA */
+    BOOLEAN Fua;        /* the part itself carries FUA */
     BOOLEAN FlushAfter; /* FUA without server FUA: a flush follows the write */
     BOOLEAN Submitted;  /* a part has been sent */
     BOOLEAN Failed;     /* Sense is valid; no further parts are sent */
@@ -63,7 +73,9 @@ typedef struct {
     UINT64 UnmapLimit; /* UNMAP: bound of the descriptors, which are read again from the SRB's memory */
     UINT64 Offset;     /* next byte of the disk that has no part yet */
     UINT64 Left;       /* bytes that have no part yet */
-    BOOLEAN FlushLeft; /* a FLUSH part has to be made */
+    UINT64 Span;       /* an UNMAP that goes whole: bytes from Offset on, of which it covers some */
+    UCHAR OnceLeft;    /* WIRE_COMMAND of a part without a range that has to be made */
+    BOOLEAN Anchor;    /* UNMAP */
 } REQUEST;
 
 /* What a reset SRB's extension holds while it waits. */
@@ -79,15 +91,16 @@ struct QUEUE_RESET {
 /* What goes to the backend. */
 struct WIRE {
     UCHAR State;   /* WIRE_STATE */
-    UCHAR Command; /* NBD_COMMAND */
+    UCHAR Command; /* WIRE_COMMAND */
     BOOLEAN Fua;
     BOOLEAN PayloadOwed; /* WRITE: bytes of it have still to be copied to the channel */
     BOOLEAN Ended;       /* PayloadOwed: the answer came before all of it was out */
-    NBD_ERROR Error;
-    ULONG LengthBytes;
+    BOOLEAN Failed;      /* Sense is valid */
+    SCSI_SENSE Sense;
     UINT64 Offset;
-    REQUEST *Request; /* NULL when ABORTED */
-    PUCHAR Data;      /* READ, WRITE: where its bytes are; NULL: to be dropped (VERIFY, ABORTED) */
+    UINT64 LengthBytes; /* below 2^32, but for an UNMAP that goes whole */
+    REQUEST *Request;   /* NULL when ABORTED */
+    PUCHAR Data;        /* READ, WRITE: where its bytes are; NULL: to be dropped (VERIFY, ABORTED) */
 };
 
 typedef struct {
@@ -107,8 +120,9 @@ typedef struct {
     ULONG Completing;     /* in Done, or on their way to Storport on some processor: requests, resets */
     ULONG MaximumPayload; /* bytes of one READ or WRITE part */
     ULONG BlockSize;      /* bytes */
-    BOOLEAN ServerFua;
-    BOOLEAN WriteThrough; /* the server has FUA and no FLUSH: each write carries it, as there is no other way */
+    BOOLEAN BackendFua;
+    BOOLEAN WriteThrough; /* the backend has FUA and no FLUSH: each write carries it, as there is no other way */
+    BOOLEAN Whole;        /* the backend takes an UNMAP with all its descriptors, and FUA with a READ */
     BOOLEAN Closed;       /* SRB_STATUS_NO_DEVICE for everything new */
     WNBD_DRV_STATS Stats;
 } QUEUE;
@@ -151,9 +165,12 @@ void QueueWireSending(QUEUE *Queue, USHORT Slot);
 _IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done);
 
-/* A piece of the answer: Event is an NBD_EVENT_REPLY. Copies payload, ends the wire request with Last. Lock held. */
+/* A piece of the answer to a READ, which goes Offset bytes into it. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
-void QueueReply(QUEUE *Queue, const NBD_EVENT *Event, LIST_ENTRY *Done);
+void QueueReplyData(QUEUE *Queue, USHORT Slot, ULONG Offset, const UCHAR *Data, ULONG LengthBytes);
+/* The answer is complete: the wire request has ended, with Failure unless that is NULL. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueReplyEnd(QUEUE *Queue, USHORT Slot, const SCSI_SENSE *Failure, LIST_ENTRY *Done);
 
 /*
  * Ends every request with SrbStatus. What is on the wire becomes ABORTED; its
