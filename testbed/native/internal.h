@@ -178,6 +178,14 @@ void MdlHold(PMDL Mdl);
 void MdlRelease(PMDL Mdl);
 void MdlCheckFree(const void *Address, size_t Length);
 
+/* ---- Memory of processes ---- */
+
+/* The system's address of the current process's bytes, which stay until UserPagesUnlock; NULL: it has them not so. */
+char *UserPagesLock(const char *Address, size_t Length, bool Write);
+bool UserPagesUnlock(const char *System);
+/* Takes all of it away. */
+void UserProcessEnd(PEPROCESS Process);
+
 /* ---- Devices and PnP ---- */
 
 struct NATIVE_DEVICE;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* MDLs. All memory of this ground is mapped, so an MDL's system address is its virtual address. */
+/*
+ * MDLs. The system's own memory is all mapped: there an MDL's system address is its virtual address. That of a process
+ * has another one (mm_user.c).
+ */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -105,7 +108,7 @@ VOID IoBuildPartialMdl(PMDL Source, PMDL Target, PVOID VirtualAddress, ULONG Len
     MdlCheckIdle(Target, __func__);
     NativeInitializeMdl(Target, VirtualAddress, Length);
     Target->MdlFlags = MDL_PARTIAL;
-    Target->MappedSystemVa = VirtualAddress;
+    Target->MappedSystemVa = (char *)Source->MappedSystemVa + (Start - SourceStart);
 }
 
 PVOID MmGetSystemAddressForMdlSafe(PMDL Mdl, ULONG Priority)
@@ -117,21 +120,28 @@ PVOID MmGetSystemAddressForMdlSafe(PMDL Mdl, ULONG Priority)
     if (!(Priority & MdlMappingNoExecute) && !(Mdl->MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL)) {
         NtViolation(RULE_MDL_STATE, __func__, "a mapping without MdlMappingNoExecute (memory integrity)");
     }
-    return Fault(__func__) ? NULL : MmGetMdlVirtualAddress(Mdl);
+    return Fault(__func__) ? NULL : Mdl->MappedSystemVa;
 }
 
 VOID MmProbeAndLockPages(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation)
 {
-    UNREFERENCED_PARAMETER(Operation);
     NtEnter(__func__, Mode == UserMode ? APC_LEVEL : DISPATCH_LEVEL);
     if (Mdl->MdlFlags & MDL_DESCRIBES) {
         NtViolation(RULE_MDL_STATE, __func__, "the MDL at %p is built already", (void *)Mdl);
     }
-    if (MdlStart(Mdl) < (const char *)0x10000) {
+    if (Fault(__func__)) {
+        ExRaiseStatus(STATUS_WORKING_SET_QUOTA);
+    }
+    char *System = MmGetMdlVirtualAddress(Mdl);
+    if (Mode == UserMode) {
+        System = UserPagesLock(System, Mdl->ByteCount, Operation != IoReadAccess);
+        Mdl->Process = PsGetCurrentProcess();
+    }
+    if (System < (char *)0x10000) {
         ExRaiseStatus(STATUS_ACCESS_VIOLATION);
     }
     Mdl->MdlFlags |= MDL_PAGES_LOCKED;
-    Mdl->MappedSystemVa = MmGetMdlVirtualAddress(Mdl);
+    Mdl->MappedSystemVa = System;
 }
 
 VOID MmUnlockPages(PMDL Mdl)
@@ -142,6 +152,9 @@ VOID MmUnlockPages(PMDL Mdl)
     }
     MdlCheckIdle(Mdl, __func__);
     Mdl->MdlFlags &= (CSHORT)~MDL_PAGES_LOCKED;
+    if (Mdl->Process != NULL && !UserPagesUnlock(Mdl->MappedSystemVa)) {
+        NtViolation(RULE_MDL_STATE, __func__, "the MDL at %p has lost its process's pages", (void *)Mdl);
+    }
 }
 
 /* ---- Transfers ---- */

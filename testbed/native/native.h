@@ -183,9 +183,18 @@ bool NativeRequestPoll(NATIVE_REQUEST *Request, uint32_t TimeoutMs);
 /* Waits for the end and frees the request. Used may be NULL. */
 NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used);
 
-/* A process for NativeOpen; deleting it signals its end and cancels nothing. */
+/* A process for NativeOpen; deleting it signals its end, takes its memory away, and cancels nothing. */
 PEPROCESS NativeProcessCreate(void);
 void NativeProcessDelete(PEPROCESS Process);
+PEPROCESS NativeFileProcess(NATIVE_FILE *File);
+
+/*
+ * Memory of a process, zeroed, in whole pages: what drivers reach of it by probing and locking pages as the user, and
+ * nothing else. It may be taken away, or the right to write there, while pages are locked. Address: any in it.
+ */
+void *NativeUserAllocate(PEPROCESS Process, size_t Length);
+void NativeUserProtect(void *Address, bool Writable);
+void NativeUserFree(void *Address);
 
 /* How many spin locks the calling thread holds. Any IRQL. */
 ULONG NativeLocksHeld(void);

@@ -186,6 +186,7 @@ PEPROCESS NativeProcessCreate(void)
 
 void NativeProcessDelete(PEPROCESS Process)
 {
+    UserProcessEnd(Process);
     NtSignal(&Process->Header);
     ObfDereferenceObject(Process);
 }

@@ -149,7 +149,9 @@ NATIVE_REQUEST *NativeScsiBegin(NATIVE_FILE *File, struct _SCSI_REQUEST_BLOCK *S
     }
     if (Data != NULL) {
         Request->Mdl = FAULT_SPARE(IoAllocateMdl(Data, DataLength, FALSE, FALSE, Request->Irp));
+        FaultSpared++;
         MmProbeAndLockPages(Request->Mdl, KernelMode, IoModifyAccess);
+        FaultSpared--;
     }
     Request->Irp->RequestorMode = KernelMode;
     Stack->Parameters.Scsi.Srb = Srb;
@@ -205,6 +207,11 @@ NATIVE_FILE *NativeOpen(const GUID *InterfaceClass, PEPROCESS Process)
 NATIVE_FILE *NativeOpenDevice(NATIVE_DEVICE *Device)
 {
     return FileCreate(Device, PsInitialSystemProcess);
+}
+
+PEPROCESS NativeFileProcess(NATIVE_FILE *File)
+{
+    return File->Thread.Process;
 }
 
 void NativeClose(NATIVE_FILE *File)

@@ -88,6 +88,8 @@
     RULE(MDL_RANGE, "mdl-range", "iobuildpartialmdl; wsk_buf", "a part of an MDL lies within it")                      \
     RULE(MDL_IN_FLIGHT, "mdl-in-flight", "wsk_send; wsk_receive", "an MDL stays until the transfer has completed")     \
     RULE(MDL_LEAK, "mdl-leak", "iofreemdl", "a driver frees its MDLs")                                                 \
+    RULE(PROCESS_LOCKED, "process-locked", "mmprobeandlockpages; bug check 0x76",                                      \
+         "no pages of a process are locked when it ends")                                                              \
     /* WSK */                                                                                                          \
     RULE(WSK_CLIENT, "wsk-client", "wskcaptureprovidernpi; wskreleaseprovidernpi; wskderegister",                      \
          "a client registers, captures, uses, releases and deregisters, in this order")                                \

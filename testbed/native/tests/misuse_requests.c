@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Misuse of IRPs, cancel routines, devices, PnP and MDLs. */
+#include "internal.h"
 #include "misuse.h"
 
 #define TAG ((ULONG)'tseT')
@@ -260,6 +261,15 @@ static void MdlLeaked(void)
     MisuseUnload();
 }
 
+static void ProcessEndsLocked(void)
+{
+    PEPROCESS Process = NativeProcessCreate();
+    PMDL Mdl = IoAllocateMdl(NativeUserAllocate(Process, PAGE_SIZE), PAGE_SIZE, FALSE, FALSE, NULL);
+    KeGetCurrentThread()->Process = Process;
+    MmProbeAndLockPages(Mdl, UserMode, IoWriteAccess);
+    NativeProcessDelete(Process);
+}
+
 #define CASE(Rule, Function) {RULE_##Rule, #Function, Function}
 
 const MISUSE MisuseRequests[] = {
@@ -285,5 +295,6 @@ const MISUSE MisuseRequests[] = {
     CASE(MDL_STATE, MdlFreedLocked),
     CASE(MDL_RANGE, MdlPartBeyond),
     CASE(MDL_LEAK, MdlLeaked),
+    CASE(PROCESS_LOCKED, ProcessEndsLocked),
 };
 const size_t MisuseRequestsCount = RTL_NUMBER_OF(MisuseRequests);
