@@ -5,7 +5,7 @@ set(WNBD_STORPORT_CORE
   pass_through.c pdo.c pdo_id.c property.c queue.c request.c reset.c scan.c scsi_request.c service.c srb.c timeout.c
   unit.c)
 set(WNBD_STORPORT_WINE wine_book.c wine_dpc.c wine_imports.c wine_locks.c wine_netio.c wine_platform.c
-  wine_registry.c wine_resources.c wine_track.c)
+  wine_registry.c wine_resources.c wine_track.c wine_user.c)
 set(WNBD_STORPORT_NATIVE native_platform.c)
 foreach(part CORE WINE NATIVE)
   list(TRANSFORM WNBD_STORPORT_${part} PREPEND ${CMAKE_CURRENT_LIST_DIR}/)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Between the files of the Wine ground. Wine 8's kernel queues DPCs and never runs them, doesn't know when a timer's
- * DPC has ended, and lacks IoBuildPartialMdl and IoOpenDriverRegistryKey: the miniport's imports of those are
- * redirected to the functions here. The imports that allocate and free are redirected too, so that what a driver leaves
- * behind is seen. netio.sys, which a miniport may use, is redirected where closing a socket crashes.
+ * DPC has ended, and lacks IoBuildPartialMdl, IoOpenDriverRegistryKey and the locking of programs' pages: the
+ * miniport's imports of those are redirected to the functions here. The imports that allocate and free are redirected
+ * too, so that what a driver leaves behind is seen. netio.sys, which a miniport may use, is redirected where closing a
+ * socket crashes.
  */
 #pragma once
 
@@ -35,6 +36,10 @@ typedef struct {
 VOID WineRedirectMiniport(PVOID CodeAddress);
 /* Redirects what a driver above the port driver imports, so that what it owns is counted. */
 VOID WineRedirectClassDriver(PVOID CodeAddress);
+
+/* wine_user.c */
+VOID NTAPI WineProbeAndLockPages(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation);
+VOID NTAPI WineUnlockPages(PMDL Mdl);
 
 /* wine_netio.c */
 extern const WINE_REDIRECTION WineNetioRedirections[];

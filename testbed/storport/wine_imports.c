@@ -44,6 +44,8 @@ static const WINE_REDIRECTION Redirections[] = {
     {"KeSetTimerEx", (PVOID)(ULONG_PTR)WineSetTimerEx, NULL},
     {"KeCancelTimer", (PVOID)(ULONG_PTR)WineCancelTimer, NULL},
     {"IoBuildPartialMdl", (PVOID)(ULONG_PTR)WineBuildPartialMdl, NULL},
+    {"MmProbeAndLockPages", (PVOID)(ULONG_PTR)WineProbeAndLockPages, NULL},
+    {"MmUnlockPages", (PVOID)(ULONG_PTR)WineUnlockPages, NULL},
 };
 
 static BOOLEAN SameName(PCSTR A, PCSTR B)

@@ -7,6 +7,7 @@
 NTSTATUS NTAPI RtlWaitOnAddress(const VOID *Address, const VOID *Compare, SIZE_T Size, const LARGE_INTEGER *Timeout);
 VOID NTAPI RtlWakeAddressSingle(const VOID *Address);
 PVOID NTAPI RtlPcToFileHeader(PVOID Address, PVOID *Base);
+SIZE_T NTAPI RtlSizeHeap(PVOID Heap, ULONG Flags, const VOID *Memory);
 #define NT_SYSTEM_EXTENDED_HANDLES 64u
 NTSTATUS NTAPI NtQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Length, ULONG *Needed);
 #define LDR_ADDREF_DLL_PIN 1u

@@ -7,6 +7,7 @@
 #include "port.h"
 #include "wine_book.h"
 #include "wine_ground.h"
+#include "wine_ntdll.h"
 #include "wine_resources.h"
 #include "wsk.h"
 
@@ -67,11 +68,44 @@ static VOID NTAPI TrackFreePool(PVOID Memory)
     RealFreePool(Memory);
 }
 
+/*
+ * Small blocks, such as IRPs, are kept as they are until so many others have been freed: a cancellation that crosses
+ * with its IRP's completion reaches ntoskrnl.exe afterwards, with the pointer (seen in Wine 8.0, dispatch_cancel). In
+ * an IRP that is complete it finds no cancel routine.
+ */
+#define KEPT_BLOCKS 512u
+#define KEPT_BYTES 2048u
+
+static KSPIN_LOCK KeptLock;
+static struct {
+    PVOID Heap;
+    PVOID Memory;
+} Kept[KEPT_BLOCKS];
+static ULONG NextKept;
+
+static VOID Keep(PVOID *Heap, PVOID *Memory)
+{
+    PVOID OldHeap, OldMemory;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&KeptLock, &Irql);
+    OldHeap = Kept[NextKept].Heap;
+    OldMemory = Kept[NextKept].Memory;
+    Kept[NextKept].Heap = *Heap;
+    Kept[NextKept].Memory = *Memory;
+    NextKept = (NextKept + 1) % KEPT_BLOCKS;
+    KeReleaseSpinLock(&KeptLock, Irql);
+    *Heap = OldHeap;
+    *Memory = OldMemory;
+}
+
 /* ntoskrnl.exe itself frees what drivers give it: texts and relations for PnP, MDLs and IRPs that it completes. */
 static BOOLEAN NTAPI TrackHeapFree(PVOID Heap, ULONG Flags, PVOID Memory)
 {
     WineBookStrikeMemory(Memory);
-    return RealHeapFree(Heap, Flags, Memory);
+    if (Memory != NULL && RtlSizeHeap(Heap, 0, Memory) <= KEPT_BYTES)
+        Keep(&Heap, &Memory);
+    return Memory == NULL || RealHeapFree(Heap, Flags, Memory);
 }
 
 static PIRP NTAPI TrackAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
