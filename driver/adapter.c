@@ -349,6 +349,25 @@ DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName)
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
+DISK *AdapterDiskOf(ADAPTER *Adapter, UINT64 ConnectionId)
+{
+    ULONG Target = (ULONG)(ConnectionId & ((1u << ADAPTER_ID_SHIFT) - 1));
+    if (Target >= ADAPTER_TARGETS) {
+        return NULL;
+    }
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    DISK *Disk = AdapterPresent(&Adapter->Targets[Target]);
+    if (Disk != NULL && Disk->ConnectionId == ConnectionId) {
+        DiskReference(Disk);
+    } else {
+        Disk = NULL;
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return Disk;
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskAfter(ADAPTER *Adapter, UINT64 Id)
 {
     DISK *Next = NULL;
@@ -395,7 +414,7 @@ NTSTATUS AdapterAddDisk(ADAPTER *Adapter, DISK *Disk)
         Status = STATUS_INSUFFICIENT_RESOURCES;
     } else {
         Disk->Target = (UCHAR)Target;
-        Disk->ConnectionId = Adapter->NextConnectionId++;
+        Disk->ConnectionId = Adapter->NextConnectionId++ << ADAPTER_ID_SHIFT | Target;
         DiskReference(Disk);
         Adapter->Targets[Target].Disk = Disk;
     }

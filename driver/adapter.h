@@ -20,6 +20,9 @@ typedef struct DISK DISK;
 /* Targets of the bus; Storport's maximum (WDK, PORT_CONFIGURATION_INFORMATION). */
 #define ADAPTER_TARGETS 255u
 
+/* A ConnectionId is a number that is never used again, and behind it, in so many bits, the target. */
+#define ADAPTER_ID_SHIFT 8
+
 /*
  * Disks that may exist. One that was withdrawn has no address and keeps its memory until its connection is closed,
  * which may take as long as resolving a name: without a limit, a caller who makes and cancels fills the pool.
@@ -51,7 +54,7 @@ typedef struct {
     ULONG DiskCount;    /* disks that exist, whether in the table or not */
     BOOLEAN Leaving;    /* no new disks, and nobody to tell of changes */
     BOOLEAN Stopped;    /* between ScsiStopAdapter and the restart: no timer */
-    ULONG PendedCount;  /* create requests that are pended, or being completed */
+    ULONG PendedCount;  /* create and fetch requests that are pended, or being completed */
     KEVENT NoPended;    /* PendedCount is 0 */
     ULONG WatchMs;      /* until AdapterWatch looks again; 0: there is nothing to look for */
     ULONG WatchChanges; /* of WatchMs, Leaving and Stopped */
@@ -91,6 +94,10 @@ DISK *AdapterDiskToReset(ADAPTER *Adapter, ULONG Target);
 /* The disk of that name (bytes compared), with a reference; NULL if there is none. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName);
+
+/* The disk of that ConnectionId unless it is being withdrawn, with a reference; NULL if there is none (any more). */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+DISK *AdapterDiskOf(ADAPTER *Adapter, UINT64 ConnectionId);
 
 /*
  * The disk with the lowest ConnectionId above Id that is not being withdrawn, with a reference; NULL at the end. For

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What serves a disk's requests: an NBD connection in the kernel, or (later) a
+ * What serves a disk's requests: an NBD connection in the kernel, or a
  * process. A channel takes work with QueueNextWire and reports answers with
  * QueueReplyEnd, under the disk's lock.
  */
@@ -19,7 +19,10 @@ typedef struct {
      */
     _IRQL_requires_max_(DISPATCH_LEVEL)
     void (*Kick)(CHANNEL *Channel, BOOLEAN Alone);
-    /* Keeps a wire request's payload apart from its SRB's memory, which goes back. Disk's lock held. */
+    /*
+     * Keeps a wire request's payload apart from its SRB's memory, which goes back. Disk's lock held. NULL for a channel
+     * that never owes any (QueueWireDelivered).
+     */
     _IRQL_requires_(DISPATCH_LEVEL)
     void (*Rescue)(CHANNEL *Channel, WIRE *Wire);
     /* Ends the connection: politely where the other side cooperates, in any case soon. No lock held. */

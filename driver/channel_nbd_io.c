@@ -336,10 +336,10 @@ static void TransferReply(CONNECTION *Connection, const NBD_EVENT *Event, LIST_E
         QueueReplyData(Queue, Slot, Event->Offset, Event->Data, Event->Length);
     }
     if (Event->Last && Event->Error == NBD_OK) {
-        QueueReplyEnd(Queue, Slot, NULL, Done);
+        QueueReplyEnd(Queue, Slot, SCSI_STATUS_GOOD, NULL, Done);
     } else if (Event->Last) {
         SCSI_SENSE Sense = TransferSense(Event->Error, Queue->Wires[Slot].Command);
-        QueueReplyEnd(Queue, Slot, &Sense, Done);
+        QueueReplyEnd(Queue, Slot, SCSI_STATUS_CHECK_CONDITION, &Sense, Done);
     }
 }
 

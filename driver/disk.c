@@ -3,6 +3,7 @@
 #include "disk.h"
 
 #include "channel_nbd.h"
+#include "channel_user.h"
 #include "pool.h"
 #include "trace.h"
 #include "version.h"
@@ -49,7 +50,7 @@ static void DiskDefaults(DISK *Disk)
         RtlCopyMemory(Properties->SerialNumber, Properties->InstanceName, sizeof(Properties->SerialNumber));
     }
     if (Properties->MaxUnmapDescCount == 0) {
-        Properties->MaxUnmapDescCount = DISK_DEFAULT_UNMAP_DESCRIPTORS;
+        Properties->MaxUnmapDescCount = Properties->Flags.UseKernelNbd ? DISK_DEFAULT_UNMAP_DESCRIPTORS : 1;
     }
     if (Properties->NbdProperties.Flags.SkipNegotiation && Properties->BlockSize == 0) {
         Properties->BlockSize = WNBD_DEFAULT_BLOCK_SIZE;
@@ -62,7 +63,7 @@ static void DiskDefaults(DISK *Disk)
 }
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
-NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result)
+NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, PEPROCESS Owner, DISK **Result)
 {
     NTSTATUS Status = AdapterDiskCreated(Adapter);
     if (!NT_SUCCESS(Status)) {
@@ -84,7 +85,8 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **
     Status =
         Disk->DestroyWork != NULL ? QueueInitialize(&Disk->Queue, Adapter->DiskDepth) : STATUS_INSUFFICIENT_RESOURCES;
     if (NT_SUCCESS(Status)) {
-        Status = NbdChannelCreate(Disk, &Disk->Channel);
+        Status = Properties->Flags.UseKernelNbd ? NbdChannelCreate(Disk, &Disk->Channel)
+                                                : UserChannelCreate(Disk, Owner, &Disk->Channel);
     }
     if (!NT_SUCCESS(Status)) {
         QueueFree(&Disk->Queue);

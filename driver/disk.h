@@ -23,7 +23,7 @@ typedef enum {
     DISK_GONE        /* withdrawn: its address answers NO_DEVICE; in the table until its last SRB has ended */
 } DISK_STATE;
 
-/* UNMAP descriptors in one command where the creator names no limit. */
+/* UNMAP descriptors in one command to an NBD disk where the creator names no limit. */
 #define DISK_DEFAULT_UNMAP_DESCRIPTORS 256u
 
 struct DISK {
@@ -50,9 +50,12 @@ struct DISK {
     CHANNEL *Channel;
 };
 
-/* A disk with the properties asked for, one reference, not in the table yet. PASSIVE_LEVEL. */
+/*
+ * A disk with the properties asked for, one reference, not in the table yet. Without UseKernelNbd its requests go to
+ * Owner, which the properties have been made for. PASSIVE_LEVEL.
+ */
 _IRQL_requires_max_(PASSIVE_LEVEL)
-NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, DISK **Result);
+NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, PEPROCESS Owner, DISK **Result);
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskReference(DISK *Disk);

@@ -13,6 +13,21 @@ void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Infor
     StorPortCompleteServiceIrp(Extension, Irp);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN PendArm(PIRP Irp, PDRIVER_CANCEL Cancel)
+{
+    IoSetCancelRoutine(Irp, Cancel);
+    /* Cancelled before the routine was there, and nobody has called the routine: it is ours to end. */
+    return !(Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL);
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN PendDisarm(PIRP Irp)
+{
+    /* NULL back: the cancel routine is on its way and waits for the lock. */
+    return IoSetCancelRoutine(Irp, NULL) != NULL;
+}
+
 _IRQL_requires_(DISPATCH_LEVEL)
 static VOID NTAPI PendCancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
@@ -39,16 +54,13 @@ void PendInitialize(PENDED *Pended, PVOID Extension, void (*Cancelled)(PENDED *P
 _IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN PendIrp(PENDED *Pended, PIRP Irp)
 {
-    BOOLEAN Pend = TRUE;
     KIRQL Irql;
     KeAcquireSpinLock(&Pended->Lock, &Irql);
     Irp->Tail.Overlay.DriverContext[0] = Pended;
     Pended->Irp = Irp;
-    IoSetCancelRoutine(Irp, PendCancel);
-    /* Cancelled before the routine was there, and nobody has called the routine: it is ours to end. */
-    if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
+    BOOLEAN Pend = PendArm(Irp, PendCancel);
+    if (!Pend) {
         Pended->Irp = NULL;
-        Pend = FALSE;
     }
     KeReleaseSpinLock(&Pended->Lock, Irql);
     return Pend;
@@ -61,8 +73,7 @@ PIRP PendTake(PENDED *Pended)
     KeAcquireSpinLock(&Pended->Lock, &Irql);
     PIRP Irp = Pended->Irp;
     Pended->Irp = NULL;
-    /* NULL back: the cancel routine is on its way and waits for our lock; the IRP is its. */
-    if (Irp != NULL && IoSetCancelRoutine(Irp, NULL) == NULL) {
+    if (Irp != NULL && !PendDisarm(Irp)) {
         Irp = NULL;
     }
     KeReleaseSpinLock(&Pended->Lock, Irql);

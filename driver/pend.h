@@ -32,6 +32,16 @@ BOOLEAN PendIrp(PENDED *Pended, PIRP Irp);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 PIRP PendTake(PENDED *Pended);
 
+/*
+ * The same for IRPs that a list of the caller's holds; its lock is held, and the cancel routine takes it before it
+ * looks for the IRP. FALSE of PendArm: the IRP was cancelled already and stays the caller's. FALSE of PendDisarm:
+ * Cancel is on its way, and the IRP its.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN PendArm(PIRP Irp, PDRIVER_CANCEL Cancel);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN PendDisarm(PIRP Irp);
+
 /* Completes a service IRP. No lock held. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void ServiceComplete(PVOID Extension, PIRP Irp, NTSTATUS Status, ULONG_PTR Information);

@@ -49,15 +49,28 @@ static void RequestRange(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT
     Request->Left = (UINT64)Result->Blocks * Queue->BlockSize;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueUnmapDescriptor(const REQUEST *Request, ULONG Index, UINT64 *Lba, UINT32 *Blocks)
+{
+    SCSI_RESULT Result = {.Descriptors = Request->Descriptors,
+                          .DescriptorCount = Request->DescriptorCount,
+                          .UnmapLimit = Request->UnmapLimit};
+    uint64_t First;
+    uint32_t Count;
+    ScsiUnmapDescriptor(&Result, Index, &First, &Count);
+    *Lba = First;
+    *Blocks = Count;
+}
+
 /* An UNMAP that goes as one part, if it covers anything. */
 _IRQL_requires_(DISPATCH_LEVEL)
-static void RequestSpan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT *Result)
+static void RequestSpan(const QUEUE *Queue, REQUEST *Request)
 {
-    uint64_t First = UINT64_MAX, End = 0;
+    UINT64 First = UINT64_MAX, End = 0;
     for (; Request->DescriptorIndex < Request->DescriptorCount; Request->DescriptorIndex++) {
-        uint64_t Lba;
-        uint32_t Blocks;
-        ScsiUnmapDescriptor(Result, Request->DescriptorIndex, &Lba, &Blocks);
+        UINT64 Lba;
+        UINT32 Blocks;
+        QueueUnmapDescriptor(Request, Request->DescriptorIndex, &Lba, &Blocks);
         if (Blocks != 0) {
             First = Lba < First ? Lba : First;
             End = Lba + Blocks > End ? Lba + Blocks : End;
@@ -68,6 +81,17 @@ static void RequestSpan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
         Request->Offset = First * Queue->BlockSize;
         Request->Span = (End - First) * Queue->BlockSize;
     }
+}
+
+_IRQL_requires_(DISPATCH_LEVEL)
+static void RequestReserve(REQUEST *Request, const SCSI_RESULT *Result)
+{
+    BOOLEAN In = Result->Action == SCSI_ACTION_PERSISTENT_RESERVE_IN;
+    Request->OnceLeft = In ? WIRE_COMMAND_RESERVE_IN : WIRE_COMMAND_RESERVE_OUT;
+    Request->ServiceAction = Result->ServiceAction;
+    Request->Scope = Result->Scope;
+    Request->Type = Result->Type;
+    Request->ListBytes = (ULONG)Result->DataLength;
 }
 
 /* The parts that the request will need, from what the CDB says. */
@@ -95,11 +119,13 @@ static void RequestPlan(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT 
         Request->UnmapLimit = Result->UnmapLimit;
         Request->Anchor = Result->Anchor;
         if (Queue->Whole) {
-            RequestSpan(Queue, Request, Result);
+            RequestSpan(Queue, Request);
         }
         break;
-    case SCSI_ACTION_PERSISTENT_RESERVE_IN: /* no NBD disk has reservations */
+    case SCSI_ACTION_PERSISTENT_RESERVE_IN:
     case SCSI_ACTION_PERSISTENT_RESERVE_OUT:
+        RequestReserve(Request, Result);
+        break;
     case SCSI_ACTION_DONE:
         INVARIANT(false);
     }
@@ -113,12 +139,9 @@ static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
         return FALSE;
     }
     while (Request->Left == 0 && Request->DescriptorIndex < Request->DescriptorCount) {
-        SCSI_RESULT Result = {.Descriptors = Request->Descriptors,
-                              .DescriptorCount = Request->DescriptorCount,
-                              .UnmapLimit = Request->UnmapLimit};
-        uint64_t Lba;
-        uint32_t Blocks;
-        ScsiUnmapDescriptor(&Result, Request->DescriptorIndex++, &Lba, &Blocks);
+        UINT64 Lba;
+        UINT32 Blocks;
+        QueueUnmapDescriptor(Request, Request->DescriptorIndex++, &Lba, &Blocks);
         Request->Offset = Lba * Queue->BlockSize;
         Request->Left = (UINT64)Blocks * Queue->BlockSize;
     }
@@ -181,7 +204,7 @@ static void WireFill(const QUEUE *Queue, WIRE *Wire, REQUEST *Request)
     Wire->Fua = Request->Fua;
     Wire->PayloadOwed = Wire->Command == WIRE_COMMAND_WRITE;
     Wire->Ended = FALSE;
-    Wire->Failed = FALSE;
+    Wire->Status = SCSI_STATUS_GOOD;
     Wire->Data = Request->Data;
     Request->Parts++;
     if (Request->Left == 0) {
@@ -217,14 +240,18 @@ static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENT
 _IRQL_requires_(DISPATCH_LEVEL)
 static BOOLEAN RequestMustWait(const QUEUE *Queue, const REQUEST *Request)
 {
-    UINT64 LengthBytes = Request->Left != 0 ? Request->Left : Request->Span;
-    if (LengthBytes == 0) {
+    UINT64 End = Request->Offset + (Request->Left != 0 ? Request->Left : Request->Span);
+    BOOLEAN Reserves = Request->OnceLeft == WIRE_COMMAND_RESERVE_IN || Request->OnceLeft == WIRE_COMMAND_RESERVE_OUT;
+    if (End == Request->Offset && !Reserves) {
         return FALSE;
     }
     for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
         const WIRE *Wire = &Queue->Wires[Slot];
-        if (Wire->State == WIRE_ABORTED && Wire->Command != WIRE_COMMAND_READ &&
-            Wire->Offset < Request->Offset + LengthBytes && Request->Offset < Wire->Offset + Wire->LengthBytes) {
+        if (Wire->State != WIRE_ABORTED || Wire->Command == WIRE_COMMAND_READ) {
+            continue;
+        }
+        if (Reserves ? Wire->Command == WIRE_COMMAND_RESERVE_OUT
+                     : Wire->Offset < End && Request->Offset < Wire->Offset + Wire->LengthBytes) {
             return TRUE;
         }
     }
@@ -279,6 +306,33 @@ USHORT QueueNextWire(QUEUE *Queue)
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
+BOOLEAN QueueReady(QUEUE *Queue, ULONG *PayloadBytes)
+{
+    if (Queue->AbortedWires != 0) {
+        QueueHold(Queue);
+    }
+    if (IsListEmpty(&Queue->Submit) || Queue->Slots.Used == Queue->Slots.Count) {
+        return FALSE;
+    }
+    const REQUEST *Request = CONTAINING_RECORD(Queue->Submit.Flink, REQUEST, Link);
+    switch (RequestCommand(Request)) {
+    case WIRE_COMMAND_WRITE:
+        *PayloadBytes = Request->Left < Queue->MaximumPayload ? (ULONG)Request->Left : Queue->MaximumPayload;
+        break;
+    case WIRE_COMMAND_UNMAP:
+        *PayloadBytes = Request->DescriptorCount * (ULONG)sizeof(WNBD_UNMAP_DESCRIPTOR);
+        break;
+    case WIRE_COMMAND_RESERVE_OUT:
+        *PayloadBytes = Request->ListBytes;
+        break;
+    default:
+        *PayloadBytes = 0;
+        break;
+    }
+    return TRUE;
+}
+
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSending(QUEUE *Queue, USHORT Slot)
 {
     WIRE *Wire = &Queue->Wires[Slot];
@@ -295,14 +349,24 @@ void QueueWireSending(QUEUE *Queue, USHORT Slot)
     }
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN QueueReplyGood(SCSI_STATUS Status, const SCSI_SENSE *Sense)
+{
+    /* SPC-4, sense key descriptions: these are told beside a success. */
+    return Status == SCSI_STATUS_GOOD ||
+           (Status == SCSI_STATUS_CHECK_CONDITION &&
+            (Sense->Key == SCSI_SENSE_RECOVERED_ERROR || Sense->Key == SCSI_SENSE_COMPLETED));
+}
+
 /* One part of a request has ended. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static void RequestPartEnded(QUEUE *Queue, REQUEST *Request, const WIRE *Wire, LIST_ENTRY *Done)
 {
     Request->Parts--;
-    if (Wire->Failed && !Request->Failed) {
-        Request->Failed = TRUE;
+    if (Wire->Status != SCSI_STATUS_GOOD && !Request->Failed) {
+        Request->Status = Wire->Status;
         Request->Sense = Wire->Sense;
+        Request->Failed = !QueueReplyGood((SCSI_STATUS)Wire->Status, &Wire->Sense);
     }
     if (Request->State == REQUEST_QUEUED) {
         if (!Request->Failed) {
@@ -356,6 +420,13 @@ void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
+void QueueWireDelivered(QUEUE *Queue, USHORT Slot)
+{
+    Queue->Wires[Slot].PayloadOwed = FALSE;
+    QueueWireSending(Queue, Slot);
+}
+
+_IRQL_requires_(DISPATCH_LEVEL)
 void QueueReplyData(QUEUE *Queue, USHORT Slot, ULONG Offset, const UCHAR *Data, ULONG LengthBytes)
 {
     WIRE *Wire = &Queue->Wires[Slot];
@@ -368,14 +439,14 @@ void QueueReplyData(QUEUE *Queue, USHORT Slot, ULONG Offset, const UCHAR *Data, 
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
-void QueueReplyEnd(QUEUE *Queue, USHORT Slot, const SCSI_SENSE *Failure, LIST_ENTRY *Done)
+void QueueReplyEnd(QUEUE *Queue, USHORT Slot, SCSI_STATUS Status, const SCSI_SENSE *Sense, LIST_ENTRY *Done)
 {
     WIRE *Wire = &Queue->Wires[Slot];
     Queue->Stats.TotalReceivedIOReplies++;
     Queue->Stats.LastReplyTimestamp = KeQueryInterruptTime();
-    if (Failure != NULL) {
-        Wire->Failed = TRUE;
-        Wire->Sense = *Failure;
+    if (Status != SCSI_STATUS_GOOD) {
+        Wire->Status = (UCHAR)Status;
+        Wire->Sense = *Sense;
     }
     Wire->Ended = TRUE;
     /* The rest of its payload is still owed to the server: QueueWireSent ends it. */
@@ -410,6 +481,11 @@ void QueueAbort(QUEUE *Queue, UCHAR SrbStatus, CHANNEL *Channel, LIST_ENTRY *Don
         if (Wire->State == WIRE_FREE || Wire->State == WIRE_ABORTED) {
             continue;
         }
+        if (Wire->State == WIRE_QUEUED) {
+            WireMove(Wire, WIRE_FREE);
+            SlotMapFree(&Queue->Slots, Slot);
+            continue;
+        }
         if (Wire->PayloadOwed) {
             Channel->Type->Rescue(Channel, Wire);
         } else {
@@ -437,7 +513,9 @@ void QueueDisconnect(QUEUE *Queue, LIST_ENTRY *Done)
     for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
         WIRE *Wire = &Queue->Wires[Slot];
         if (Wire->State != WIRE_FREE) {
-            Queue->Stats.PendingSubmittedIORequests--;
+            if (Wire->State != WIRE_QUEUED) {
+                Queue->Stats.PendingSubmittedIORequests--;
+            }
             WireMove(Wire, WIRE_FREE);
             SlotMapFree(&Queue->Slots, Slot);
         }

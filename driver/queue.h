@@ -49,7 +49,9 @@ typedef enum {
     WIRE_COMMAND_READ,
     WIRE_COMMAND_WRITE,
     WIRE_COMMAND_FLUSH,
-    WIRE_COMMAND_UNMAP, /* its range; QUEUE.Whole: the request's descriptors */
+    WIRE_COMMAND_UNMAP,       /* its range; QUEUE.Whole: the request's descriptors */
+    WIRE_COMMAND_RESERVE_IN,  /* PERSISTENT RESERVE IN */
+    WIRE_COMMAND_RESERVE_OUT, /* PERSISTENT RESERVE OUT */
     WIRE_COMMAND_COUNT
 } WIRE_COMMAND;
 
@@ -62,11 +64,12 @@ typedef struct {
     BOOLEAN Fua;        /* the part itself carries FUA */
     BOOLEAN FlushAfter; /* FUA without server FUA: a flush follows the write */
     BOOLEAN Submitted;  /* a part has been sent */
-    BOOLEAN Failed;     /* Sense is valid; no further parts are sent */
+    BOOLEAN Failed;     /* no further parts are sent */
+    UCHAR Status;       /* SCSI_STATUS that the SRB ends with, and its sense */
     SCSI_SENSE Sense;
     USHORT Parts; /* wire requests that have not ended */
     PVOID Srb;
-    PUCHAR Data;              /* READ, WRITE: the SRB's memory */
+    PUCHAR Data;              /* READ, WRITE, PERSISTENT RESERVE: the SRB's memory */
     const UCHAR *Descriptors; /* UNMAP: inside the SRB's memory */
     ULONG DescriptorCount;
     ULONG DescriptorIndex;
@@ -76,6 +79,11 @@ typedef struct {
     UINT64 Span;       /* an UNMAP that goes whole: bytes from Offset on, of which it covers some */
     UCHAR OnceLeft;    /* WIRE_COMMAND of a part without a range that has to be made */
     BOOLEAN Anchor;    /* UNMAP */
+    /* PERSISTENT RESERVE: its parameters, and the bytes at Data: of the list, of room for the answer, of the answer */
+    UCHAR ServiceAction;
+    UCHAR Scope;
+    UCHAR Type;
+    ULONG ListBytes;
 } REQUEST;
 
 /* What a reset SRB's extension holds while it waits. */
@@ -95,12 +103,12 @@ struct WIRE {
     BOOLEAN Fua;
     BOOLEAN PayloadOwed; /* WRITE: bytes of it have still to be copied to the channel */
     BOOLEAN Ended;       /* PayloadOwed: the answer came before all of it was out */
-    BOOLEAN Failed;      /* Sense is valid */
+    UCHAR Status;        /* SCSI_STATUS of the answer, and its sense */
     SCSI_SENSE Sense;
     UINT64 Offset;
     UINT64 LengthBytes; /* below 2^32, but for an UNMAP that goes whole */
     REQUEST *Request;   /* NULL when ABORTED */
-    PUCHAR Data;        /* READ, WRITE: where its bytes are; NULL: to be dropped (VERIFY, ABORTED) */
+    PUCHAR Data;        /* where its bytes are; NULL: there are none, or they are to be dropped (VERIFY, ABORTED) */
 };
 
 typedef struct {
@@ -122,7 +130,7 @@ typedef struct {
     ULONG BlockSize;      /* bytes */
     BOOLEAN BackendFua;
     BOOLEAN WriteThrough; /* the backend has FUA and no FLUSH: each write carries it, as there is no other way */
-    BOOLEAN Whole;        /* the backend takes an UNMAP with all its descriptors, and FUA with a READ */
+    BOOLEAN Whole;        /* the backend takes SCSI's requests as they are: all of an UNMAP, FUA with a READ */
     BOOLEAN Closed;       /* SRB_STATUS_NO_DEVICE for everything new */
     WNBD_DRV_STATS Stats;
 } QUEUE;
@@ -159,18 +167,39 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
 _IRQL_requires_(DISPATCH_LEVEL)
 USHORT QueueNextWire(QUEUE *Queue);
 
+/*
+ * Whether there is a part to send, and a slot for it: QueueNextWire makes it then. PayloadBytes: what goes with it, for
+ * a backend that takes it with the request (QUEUE.Whole). Lock held.
+ */
+_IRQL_requires_(DISPATCH_LEVEL)
+BOOLEAN QueueReady(QUEUE *Queue, ULONG *PayloadBytes);
+
+/*
+ * Descriptor Index of an UNMAP: Blocks blocks at Lba, perhaps none. It is read from the SRB's memory, whose owner may
+ * have changed it. Lock held.
+ */
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueUnmapDescriptor(const REQUEST *Request, ULONG Index, UINT64 *Lba, UINT32 *Blocks);
+
 /* The wire request's header goes out; if it owes payload, all of that has been copied. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSending(QUEUE *Queue, USHORT Slot);
 _IRQL_requires_(DISPATCH_LEVEL)
 void QueueWireSent(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done);
+/* All of it goes out at once, with its payload: what is given back before is as if it had never been made. Lock held.
+ */
+_IRQL_requires_(DISPATCH_LEVEL)
+void QueueWireDelivered(QUEUE *Queue, USHORT Slot);
 
 /* A piece of the answer to a READ, which goes Offset bytes into it. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
 void QueueReplyData(QUEUE *Queue, USHORT Slot, ULONG Offset, const UCHAR *Data, ULONG LengthBytes);
-/* The answer is complete: the wire request has ended, with Failure unless that is NULL. Lock held. */
+/* The answer is complete: the wire request has ended. Sense counts for CHECK CONDITION only. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
-void QueueReplyEnd(QUEUE *Queue, USHORT Slot, const SCSI_SENSE *Failure, LIST_ENTRY *Done);
+void QueueReplyEnd(QUEUE *Queue, USHORT Slot, SCSI_STATUS Status, const SCSI_SENSE *Sense, LIST_ENTRY *Done);
+/* Whether that is the end of something that was done: then a READ has its data. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN QueueReplyGood(SCSI_STATUS Status, const SCSI_SENSE *Sense);
 
 /*
  * Ends every request with SrbStatus. What is on the wire becomes ABORTED; its

@@ -25,9 +25,10 @@ static void RequestGiveBack(DISK *Disk, REQUEST *Request)
     } else {
         if (Request->Failed) {
             SrbSetDataLength(Request->Srb, 0);
+        } else if (Request->Action == SCSI_ACTION_PERSISTENT_RESERVE_IN) {
+            SrbSetDataLength(Request->Srb, Request->ListBytes);
         }
-        SrbSetScsiResult(Request->Srb, Request->Failed ? SCSI_STATUS_CHECK_CONDITION : SCSI_STATUS_GOOD,
-                         &Request->Sense);
+        SrbSetScsiResult(Request->Srb, (SCSI_STATUS)Request->Status, &Request->Sense);
     }
     SrbComplete(Disk->Adapter, Request->Srb);
 }

@@ -55,8 +55,10 @@ static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
 {
     ADAPTER *Adapter = Disk->Adapter;
     PVOID Data = NULL;
-    BOOLEAN Moves = Result->Action == SCSI_ACTION_READ || Result->Action == SCSI_ACTION_WRITE;
-    if (Moves && Result->Blocks != 0 && !StartIoMap(Adapter, Srb, &Data)) {
+    BOOLEAN Moves = Result->Action == SCSI_ACTION_READ || Result->Action == SCSI_ACTION_WRITE ||
+                    Result->Action == SCSI_ACTION_PERSISTENT_RESERVE_IN ||
+                    Result->Action == SCSI_ACTION_PERSISTENT_RESERVE_OUT;
+    if (Moves && Result->DataLength != 0 && !StartIoMap(Adapter, Srb, &Data)) {
         return;
     }
     KIRQL Irql;

@@ -13,10 +13,8 @@
  * named at each number. The device is open to administrators and SYSTEM only.
  *
  * Rules for all structures
- *  - Zero a structure before filling it: Reserved members must be 0, so that
- *    they can get a meaning later.
- *  - CHAR strings are UTF-8, WCHAR strings UTF-16; both are terminated, and
- *    the WNBD_MAX_*_LENGTH constants count the terminator.
+ *  - Zero a structure before filling it: Reserved members must be 0, so that they can get a meaning later.
+ *  - CHAR strings are UTF-8, WCHAR strings UTF-16; both are terminated, and WNBD_MAX_*_LENGTH count the terminator.
  *  - Names have no control characters (to U+001F, U+007F to U+009F), nor U+061C,
  *    U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069; blanks and path characters are
  *    allowed. They are compared byte by byte, so case counts.
@@ -62,36 +60,43 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
 #define WNBD_IOCTL_CONTROL_CODE 0x0004D038
 
 /*
- * Commands. "In" and "out" are the buffers; a command without "out" has no
- * output. The Win32 errors are what GetLastError says; every command also
- * fails with ERROR_INVALID_PARAMETER for a buffer that is too short, a string
- * without terminator or a Reserved member that isn't 0; a number that the driver
- * doesn't know is ERROR_INVALID_FUNCTION.
+ * Commands. "In" and "out" are the buffers; a command without "out" has no output. The Win32 errors are what
+ * GetLastError says; every command also fails with ERROR_INVALID_PARAMETER for a buffer that is too short, a string
+ * without terminator or a Reserved member that isn't 0; a number that the driver doesn't know is
+ * ERROR_INVALID_FUNCTION.
  */
 
 /* Is the driver there? In: WNBD_IOCTL_PING_COMMAND. */
 #define IOCTL_WNBD_PING 1
 /*
  * Makes a disk. In: WNBD_IOCTL_CREATE_COMMAND; out: WNBD_CONNECTION_INFO.
- * Pends until the disk exists for the driver; Windows finds it a moment later.
- * Fails with ERROR_ALREADY_EXISTS, ERROR_SHUTDOWN_IN_PROGRESS,
- * ERROR_NO_SYSTEM_RESOURCES, and for an NBD disk with the error of the
- * connection (see IOCTL_WNBD_CREATE_EX, which also says it in words).
+ * With Flags.UseKernelNbd it pends until the driver is connected; without, this process serves the disk, which is there
+ * at once. Windows finds it a moment later.
+ * Fails with ERROR_ALREADY_EXISTS, ERROR_SHUTDOWN_IN_PROGRESS, ERROR_NO_SYSTEM_RESOURCES, and for an NBD disk with the
+ * error of the connection (see IOCTL_WNBD_CREATE_EX, which also says it in words).
  */
 #define IOCTL_WNBD_CREATE 2
 /* Takes a disk away at once, without asking Windows. In: WNBD_IOCTL_REMOVE_COMMAND. ERROR_FILE_NOT_FOUND. */
 #define IOCTL_WNBD_REMOVE 3
 /*
- * Waits for a request to a disk that this process serves. ERROR_ACCESS_DENIED from any other process.
- * In and out: WNBD_IOCTL_FETCH_REQ_COMMAND; out, if there is no room for that, WNBD_IO_REQUEST alone.
+ * Waits for a request to a disk that this process serves; 256 may wait at once. Until it ends, the buffer is the
+ * driver's. In and out: WNBD_IOCTL_FETCH_REQ_COMMAND; out, if there is no room for that, WNBD_IO_REQUEST alone. When
+ * the disk goes, each that waits gets WnbdReqTypeDisconnect. ERROR_FILE_NOT_FOUND: it is gone; ERROR_ACCESS_DENIED:
+ * another process's; ERROR_NOACCESS: the buffer can't be written; ERROR_INSUFFICIENT_BUFFER: the next request's data,
+ * which stays, has no room in it; ERROR_NOT_ENOUGH_QUOTA: too many wait.
  */
 #define IOCTL_WNBD_FETCH_REQ 4
-/* Answers a fetched request. In: WNBD_IOCTL_SEND_RSP_COMMAND. ERROR_ACCESS_DENIED from any other process. */
+/*
+ * Answers a fetched request. In: WNBD_IOCTL_SEND_RSP_COMMAND, of whose buffer a successful READ or PERSISTENT RESERVE
+ * IN is taken before it returns. Of the SCSI statuses, BUSY and TASK SET FULL reach Windows as B/55/03, unknown ones as
+ * 4/44/00. What is refused changes nothing. ERROR_FILE_NOT_FOUND, ERROR_ACCESS_DENIED, ERROR_NOACCESS as above;
+ * ERROR_NOT_FOUND: no such request waits (any more); ERROR_INVALID_HANDLE: it is of another type;
+ * ERROR_INVALID_USER_BUFFER: not as many bytes as were asked for.
+ */
 #define IOCTL_WNBD_SEND_RSP 5
 /*
- * All disks. In: WNBD_IOCTL_LIST_COMMAND; out: WNBD_CONNECTION_LIST with as
- * many elements as fit. A buffer for fewer elements than there are disks, or
- * none, is no error: Count says how many disks there are.
+ * All disks. In: WNBD_IOCTL_LIST_COMMAND; out: WNBD_CONNECTION_LIST with as many elements as fit. A buffer for fewer
+ * elements than there are disks, or none, is no error: Count says how many disks there are.
  */
 #define IOCTL_WNBD_LIST 6
 /* Counters of a disk. In: WNBD_IOCTL_STATS_COMMAND; out: WNBD_DRV_STATS. ERROR_FILE_NOT_FOUND. */
@@ -113,11 +118,9 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
 /* Changes a disk's size. In: WNBD_IOCTL_SET_SIZE_COMMAND. */
 #define IOCTL_WNBD_SET_DISK_SIZE 15
 /*
- * Makes an NBD disk (Flags.UseKernelNbd) and tells how that went in words,
- * which IOCTL_WNBD_CREATE can't: a failing request carries no output.
- * In: WNBD_IOCTL_CREATE_COMMAND with IoControlCode 64; out: WNBD_CREATE_RESULT.
- * The request succeeds unless the buffers are wrong; WNBD_CREATE_RESULT.Status
- * says whether there is a disk. An addition to the published interface.
+ * Makes a disk and tells how that went in words, which IOCTL_WNBD_CREATE can't: a failing request carries no output.
+ * In: WNBD_IOCTL_CREATE_COMMAND with IoControlCode 64; out: WNBD_CREATE_RESULT, whose Status says whether there is a
+ * disk: the request succeeds unless the buffers are wrong. An addition to the published interface.
  */
 #define IOCTL_WNBD_CREATE_EX 64
 
@@ -189,9 +192,8 @@ WNBD_ASSERT_SZ_EQ(NBD_CONNECTION_PROPERTIES, 552);
 WNBD_ASSERT_OFFSETS_EQ_4(NBD_CONNECTION_PROPERTIES, PortNumber, 256, ExportName, 260, Flags, 516, Reserved, 520);
 
 /*
- * What a disk can do. For an NBD disk the caller sets ReadOnly if it wants
- * that; what the server offers is filled in by the driver. For a disk served
- * by a process the caller sets what its callbacks implement.
+ * What a disk can do. For an NBD disk the caller sets ReadOnly if it wants that; what the server offers is filled in by
+ * the driver. For a disk served by a process the caller sets what its callbacks implement.
  */
 typedef struct {
     UINT32 ReadOnly : 1;             /* Windows sees a write-protected disk */
@@ -232,10 +234,7 @@ WNBD_ASSERT_OFFSETS_EQ_4(WNBD_PROPERTIES, SerialNumber, 256, Owner, 512, Flags, 
 WNBD_ASSERT_OFFSETS_EQ_4(WNBD_PROPERTIES, BlockSize, 544, MaxUnmapDescCount, 548, Pid, 552, NbdProperties, 556);
 WNBD_ASSERT_OFFSETS_EQ_2(WNBD_PROPERTIES, NaaIdentifier, 1108, Reserved, 1124);
 
-/*
- * State of a disk. Both names are the structure itself, not a pointer to it:
- * so it was published, and programs write Info.ConnectionFlags.Disconnecting.
- */
+/* State of a disk. Both names are the structure itself: so it was published; programs write Info.ConnectionFlags.X. */
 typedef struct {
     UINT32 Disconnecting : 1; /* the disk is on its way out */
     UINT32 Reserved : 31;

@@ -132,7 +132,8 @@ VOID MmProbeAndLockPages(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION Operatio
     if (Fault(__func__)) {
         ExRaiseStatus(STATUS_WORKING_SET_QUOTA);
     }
-    char *System = MmGetMdlVirtualAddress(Mdl);
+    /* Whatever a caller has given, NULL too. */
+    char *System = (char *)((ULONG_PTR)Mdl->StartVa + Mdl->ByteOffset);
     if (Mode == UserMode) {
         System = UserPagesLock(System, Mdl->ByteCount, Operation != IoReadAccess);
         Mdl->Process = PsGetCurrentProcess();

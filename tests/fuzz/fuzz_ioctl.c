@@ -23,6 +23,9 @@
 #define IOCTL_CALL_FIT 0x10u    /* sizes are those that the command asks for, plus the input's */
 #define IOCTL_CALL_OTHER 0x20u  /* a control code (the command), not a command of ours */
 #define IOCTL_CALL_SETTLE 0x40u /* what was begun before has ended */
+#define IOCTL_CALL_SERVED 0x80u /* and the disk is one that this process serves */
+
+#define SERVED_ID 0x201u /* of such a disk, if the first call makes it */
 
 typedef struct {
     UCHAR Input[ROOM_BYTES];
@@ -41,9 +44,11 @@ typedef union {
     WNBD_IOCTL_REMOVE_COMMAND Remove;
     WNBD_IOCTL_SHOW_COMMAND Show;
     WNBD_IOCTL_STATS_COMMAND Stats;
+    WNBD_IOCTL_FETCH_REQ_COMMAND Fetch;
+    WNBD_IOCTL_SEND_RSP_COMMAND Send;
 } ANY_COMMAND;
 
-static void FillGood(CALL *Call, ULONG Code, const char *Name, bool Fit)
+static void FillGood(CALL *Call, ULONG Code, const char *Name, uint8_t Flags)
 {
     ANY_COMMAND *Command = (ANY_COMMAND *)Call->Input;
     ULONG InputBytes = sizeof(ULONG), OutputBytes = 0;
@@ -51,6 +56,11 @@ static void FillGood(CALL *Call, ULONG Code, const char *Name, bool Fit)
     case IOCTL_WNBD_CREATE:
     case IOCTL_WNBD_CREATE_EX:
         BedProperties(&Command->Create.Properties, Name, 8);
+        if ((Flags & IOCTL_CALL_SERVED) != 0) {
+            Command->Create.Properties.Flags.UseKernelNbd = 0;
+            Command->Create.Properties.BlockSize = 512;
+            Command->Create.Properties.BlockCount = 2048;
+        }
         InputBytes = sizeof(Command->Create);
         OutputBytes = Code == IOCTL_WNBD_CREATE ? sizeof(WNBD_CONNECTION_INFO) : sizeof(WNBD_CREATE_RESULT);
         break;
@@ -68,6 +78,17 @@ static void FillGood(CALL *Call, ULONG Code, const char *Name, bool Fit)
         InputBytes = sizeof(Command->Stats);
         OutputBytes = sizeof(WNBD_DRV_STATS);
         break;
+    case IOCTL_WNBD_FETCH_REQ:
+        Command->Fetch.ConnectionId = SERVED_ID;
+        InputBytes = sizeof(Command->Fetch);
+        OutputBytes = sizeof(WNBD_IO_REQUEST);
+        break;
+    case IOCTL_WNBD_SEND_RSP:
+        Command->Send.ConnectionId = SERVED_ID;
+        Command->Send.Response.RequestHandle = 0x10000;
+        Command->Send.Response.RequestType = WnbdReqTypeRead;
+        InputBytes = sizeof(Command->Send);
+        break;
     case IOCTL_WNBD_LIST:
         OutputBytes = offsetof(WNBD_CONNECTION_LIST, Connections);
         break;
@@ -77,7 +98,7 @@ static void FillGood(CALL *Call, ULONG Code, const char *Name, bool Fit)
     default:
         break;
     }
-    if (Fit) {
+    if ((Flags & IOCTL_CALL_FIT) != 0) {
         Call->InputBytes = (InputBytes + Call->InputBytes) % ROOM_BYTES;
         Call->OutputBytes = (OutputBytes + Call->OutputBytes) % ROOM_BYTES;
     }
@@ -96,6 +117,9 @@ static void Patch(INPUT *Input, CALL *Call)
 static void End(CALL *Call)
 {
     ULONG Used = 0;
+    if (*(const ULONG *)Call->Input == IOCTL_WNBD_FETCH_REQ) {
+        NativeRequestCancel(Call->Request); /* nobody need ever ask for anything */
+    }
     NTSTATUS Status = NativeRequestWait(Call->Request, &Used);
     Call->Request = NULL;
     MUST(Status != STATUS_PENDING);
@@ -125,7 +149,7 @@ static void Begin(INPUT *Input, CALL *Call, uint8_t Flags)
     Call->InputBytes = (ULONG)InputNumber(Input, 2) % ROOM_BYTES;
     Call->OutputBytes = (ULONG)InputNumber(Input, 2) % ROOM_BYTES;
     if ((Flags & IOCTL_CALL_GOOD) != 0) {
-        FillGood(Call, Code, (Flags & IOCTL_CALL_NAME) != 0 ? "two" : "one", (Flags & IOCTL_CALL_FIT) != 0);
+        FillGood(Call, Code, (Flags & IOCTL_CALL_NAME) != 0 ? "two" : "one", Flags);
     }
     if ((Flags & IOCTL_CALL_OTHER) != 0) {
         Control = Code & ~3u; /* METHOD_BUFFERED: the test bed has no other */

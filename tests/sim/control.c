@@ -25,6 +25,9 @@ typedef struct {
 static const COMMAND_ROW Rows[] = {
     {"PING", IOCTL_WNBD_PING, sizeof(WNBD_IOCTL_PING_COMMAND), 0, STATUS_SUCCESS},
     {"REMOVE", IOCTL_WNBD_REMOVE, sizeof(WNBD_IOCTL_REMOVE_COMMAND), 0, STATUS_OBJECT_NAME_NOT_FOUND},
+    {"FETCH_REQ", IOCTL_WNBD_FETCH_REQ, sizeof(WNBD_IOCTL_FETCH_REQ_COMMAND), sizeof(WNBD_IO_REQUEST),
+     STATUS_OBJECT_NAME_NOT_FOUND},
+    {"SEND_RSP", IOCTL_WNBD_SEND_RSP, sizeof(WNBD_IOCTL_SEND_RSP_COMMAND), 0, STATUS_OBJECT_NAME_NOT_FOUND},
     {"LIST", IOCTL_WNBD_LIST, sizeof(WNBD_IOCTL_LIST_COMMAND), offsetof(WNBD_CONNECTION_LIST, Connections),
      STATUS_SUCCESS},
     {"STATS", IOCTL_WNBD_STATS, sizeof(WNBD_IOCTL_STATS_COMMAND), sizeof(WNBD_DRV_STATS), STATUS_OBJECT_NAME_NOT_FOUND},
@@ -133,7 +136,8 @@ static void Refused(BED *Bed, const WNBD_PROPERTIES *Properties, UINT32 Win32Err
 static void PropertiesOfNoDisk(BED *Bed)
 {
     static const char Reserved[] = "a reserved flag or field is set (is the program made for a newer driver?)";
-    static const char Foreign[] = "this driver serves NBD disks only (UseKernelNbd), none that a process provides";
+    static const char Both[] =
+        "the disk is to be served by the driver and by a process at once (UseKernelNbd, UseUserspaceNbd)";
     static const char Abilities[] = "an NBD disk has neither persistent reservations nor anchored blocks";
     WNBD_PROPERTIES Good;
     WNBD_PROPERTIES Bad;
@@ -155,8 +159,7 @@ static void PropertiesOfNoDisk(BED *Bed)
     WITH(Bad.NbdProperties.Flags.Reserved = 1, WIN32_INVALID_PARAMETER, Reserved);
     WITH(Bad.Reserved[239] = 1, WIN32_INVALID_PARAMETER, Reserved);
     WITH(Bad.NbdProperties.Reserved[0] = 1, WIN32_INVALID_PARAMETER, Reserved);
-    WITH(Bad.Flags.UseKernelNbd = 0, WIN32_NOT_SUPPORTED, Foreign);
-    WITH(Bad.Flags.UseUserspaceNbd = 1, WIN32_NOT_SUPPORTED, Foreign);
+    WITH(Bad.Flags.UseUserspaceNbd = 1, WIN32_INVALID_PARAMETER, Both);
     WITH(Bad.Flags.PersistResSupported = 1, WIN32_NOT_SUPPORTED, Abilities);
     WITH(Bad.Flags.UnmapAnchorSupported = 1, WIN32_NOT_SUPPORTED, Abilities);
     WITH(Bad.NbdProperties.PortNumber = 0, WIN32_INVALID_PARAMETER, "the port is not 1 to 65535");
@@ -164,6 +167,18 @@ static void PropertiesOfNoDisk(BED *Bed)
     WITH(Bad.BlockSize = 1024, WIN32_INVALID_BLOCK_LENGTH, "the block size is neither 512 nor 4096");
     WITH(Bad.NbdProperties.Flags.SkipNegotiation = 1, WIN32_INVALID_PARAMETER,
          "without a handshake the disk's size has to be given, below 2^63 bytes");
+    /* Disks that a process serves. */
+    Good.Flags.UseKernelNbd = 0;
+    Good.BlockCount = 8;
+    Good.BlockSize = 512;
+    WITH(Bad.BlockSize = 0, WIN32_INVALID_BLOCK_LENGTH, "the block size is neither 512 nor 4096");
+    WITH(Bad.BlockCount = 0, WIN32_INVALID_PARAMETER, "the disk's size has to be given, below 2^63 bytes");
+    WITH(Bad.BlockCount = 1ull << 54, WIN32_INVALID_PARAMETER, "the disk's size has to be given, below 2^63 bytes");
+    WITH(Bad.Flags.UnmapAnchorSupported = 1, WIN32_INVALID_PARAMETER,
+         "blocks can be anchored only where they can be unmapped");
+    Good.Flags.UseUserspaceNbd = 1;
+    WITH(Bad.NbdProperties.Hostname[0] = '\0', WIN32_INVALID_PARAMETER, "the server's name is empty");
+    WITH(Bad.NbdProperties.PortNumber = 0, WIN32_INVALID_PARAMETER, "the port is not 1 to 65535");
 #undef WITH
 }
 

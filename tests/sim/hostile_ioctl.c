@@ -40,6 +40,9 @@ static const ROW Rows[] = {
     {IOCTL_WNBD_SET_DRV_OPT, sizeof(WNBD_IOCTL_SET_DRV_OPT_COMMAND), 0, 0, 0},
     {IOCTL_WNBD_RESET_DRV_OPT, sizeof(WNBD_IOCTL_RESET_DRV_OPT_COMMAND), 0, 0, 0},
     {IOCTL_WNBD_LIST_DRV_OPT, sizeof(WNBD_IOCTL_LIST_DRV_OPT_COMMAND), offsetof(WNBD_OPTION_LIST, Options), 0, 0},
+    {IOCTL_WNBD_FETCH_REQ, sizeof(WNBD_IOCTL_FETCH_REQ_COMMAND), sizeof(WNBD_IO_REQUEST), 0,
+     offsetof(WNBD_IOCTL_FETCH_REQ_COMMAND, Reserved)},
+    {IOCTL_WNBD_SEND_RSP, sizeof(WNBD_IOCTL_SEND_RSP_COMMAND), 0, 0, offsetof(WNBD_IOCTL_SEND_RSP_COMMAND, Reserved)},
     {IOCTL_WNBD_CREATE, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CONNECTION_INFO), 0, 0},
     {IOCTL_WNBD_CREATE_EX, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT), 0, 0},
 };
@@ -117,13 +120,19 @@ static NTSTATUS Expected(const UCHAR *Input, ULONG InputBytes, ULONG OutputBytes
     if (InputBytes < Row->InputBytes || OutputBytes < Row->OutputBytes || Code == IOCTL_WNBD_CREATE) {
         return STATUS_INVALID_PARAMETER;
     }
-    if (Row->NameOffset == 0) {
+    bool Serves = Code == IOCTL_WNBD_FETCH_REQ || Code == IOCTL_WNBD_SEND_RSP;
+    if (Row->NameOffset == 0 && !Serves) {
         return ExpectedOption(Input, Code);
     }
-    for (ULONG Index = Row->ReservedOffset; Index < Row->InputBytes; Index++) {
+    /* Behind what the process that serves a disk sends, there is padding. */
+    ULONG End = Serves ? Row->ReservedOffset + 32 : Row->InputBytes;
+    for (ULONG Index = Row->ReservedOffset; Index < End; Index++) {
         if (Input[Index] != 0) {
             return STATUS_INVALID_PARAMETER;
         }
+    }
+    if (Serves) {
+        return STATUS_OBJECT_NAME_NOT_FOUND;
     }
     const char *Name = (const char *)Input + Row->NameOffset;
     if (memchr(Name, 0, WNBD_MAX_NAME_LENGTH) == NULL) {

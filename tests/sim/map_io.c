@@ -17,7 +17,8 @@ static const RANDOM_MIX Mix = {.Shares = {1, 1},
                                .LargeOneIn = 8,
                                .LargeBytes = WNBD_DEFAULT_MAX_TRANSFER_LENGTH,
                                .SmallBytes = 8 * 1024,
-                               .FuaOneIn = 4};
+                               .FuaOneIn = 4,
+                               .Depth = 32};
 
 static void RunVerifyAll(RUN *Run)
 {

@@ -13,8 +13,12 @@
 #define DISK_BYTES (8u * 1024 * 1024)
 #define OPERATIONS 600
 
-static const RANDOM_MIX Mix = {
-    .Shares = {3, 4, 2, 1}, .LargeOneIn = 16, .LargeBytes = 1024 * 1024, .SmallBytes = 32 * 1024, .FuaOneIn = 3};
+static const RANDOM_MIX Mix = {.Shares = {3, 4, 2, 1},
+                               .LargeOneIn = 16,
+                               .LargeBytes = 1024 * 1024,
+                               .SmallBytes = 32 * 1024,
+                               .FuaOneIn = 3,
+                               .Depth = 32};
 
 /* What the server holds, read by another client over a connection of its own. */
 static void RunCompare(const RUN *Run, uint16_t Port, const char *Folder)

@@ -14,7 +14,7 @@ static uint32_t RunRandom(RUN *Run, uint32_t Below)
 /* Requests in flight at the same time must not touch the same blocks: their order is nobody's promise. */
 static bool RunOverlaps(const RUN *Run, uint64_t Block, uint32_t Count)
 {
-    for (int Index = 0; Index < RANDOM_DEPTH; Index++) {
+    for (int Index = 0; Index < RANDOM_DEPTH_MAX; Index++) {
         const WORKER *Worker = &Run->Workers[Index];
         if (Worker->Busy && Block < Worker->Block + Worker->Count && Worker->Block < Block + Count) {
             return true;
@@ -149,13 +149,13 @@ void RunStart(RUN *Run, const RANDOM_MIX *Mix, uint64_t Seed, size_t DiskBytes)
 void RunRequests(RUN *Run, int Operations)
 {
     for (int Count = 0; Count < Operations; Count++) {
-        WORKER *Worker = &Run->Workers[RunRandom(Run, RANDOM_DEPTH)];
+        WORKER *Worker = &Run->Workers[RunRandom(Run, Run->Mix->Depth)];
         if (Worker->Busy) {
             WorkerFinish(Run, Worker);
         }
         WorkerBegin(Run, Worker);
     }
-    for (int Index = 0; Index < RANDOM_DEPTH; Index++) {
+    for (int Index = 0; Index < RANDOM_DEPTH_MAX; Index++) {
         if (Run->Workers[Index].Busy) {
             WorkerFinish(Run, &Run->Workers[Index]);
         }

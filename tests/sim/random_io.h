@@ -13,7 +13,7 @@
 
 #include "bed.h"
 
-#define RANDOM_DEPTH 32
+#define RANDOM_DEPTH_MAX 64
 
 typedef enum { KIND_READ, KIND_WRITE, KIND_UNMAP, KIND_FLUSH, KIND_COUNT } KIND;
 
@@ -23,6 +23,7 @@ typedef struct {
     uint32_t LargeBytes;
     uint32_t SmallBytes;
     uint32_t FuaOneIn;
+    uint32_t Depth; /* requests at once, up to RANDOM_DEPTH_MAX */
 } RANDOM_MIX;
 
 typedef struct {
@@ -38,7 +39,7 @@ typedef struct {
     const RANDOM_MIX *Mix;
     DISK Disk;
     UCHAR *Model;
-    WORKER Workers[RANDOM_DEPTH];
+    WORKER Workers[RANDOM_DEPTH_MAX];
     uint64_t Random;
     unsigned Done[KIND_COUNT];
 } RUN;

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* channel_user.h: the process's answers. */
+#include "channel_user.h"
+
+/* An answer that is being taken. */
+typedef struct {
+    UINT64 Handle;
+    WnbdRequestType Type;
+    SCSI_STATUS Status;
+    SCSI_SENSE Sense;
+    USER_MEMORY Memory; /* what was read */
+    ULONG TakenBytes;   /* of Memory */
+    BOOLEAN Begun;      /* the first piece has been taken: the wire request is RECEIVING for this answer */
+} ANSWER;
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static BOOLEAN AnswerReserved(const WNBD_IO_RESPONSE *Response)
+{
+    for (ULONG Index = 0; Index < sizeof(Response->Reserved); Index++) {
+        if (Response->Reserved[Index] != 0) {
+            return FALSE;
+        }
+    }
+    return Response->Status.ReservedCSI == 0 && Response->Status.ReservedSKS == 0 && Response->Status.ReservedFRU == 0;
+}
+
+/* Takes over what the process says, or what Windows is told in place of something that a disk can't say. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static NTSTATUS AnswerRead(ANSWER *Answer, const WNBD_IO_RESPONSE *Response)
+{
+    const WNBD_STATUS *Status = &Response->Status;
+    RtlZeroMemory(Answer, sizeof(*Answer));
+    Answer->Handle = Response->RequestHandle;
+    Answer->Type = Response->RequestType;
+    if (!AnswerReserved(Response)) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    Answer->Sense = (SCSI_SENSE){.Key = Status->SenseKey,
+                                 .Asc = Status->ASC,
+                                 .Ascq = Status->ASCQ,
+                                 .InformationValid = Status->InformationValid,
+                                 .Information = Status->Information};
+    Answer->Status = ScsiBackendStatus(Status->ScsiStatus, &Answer->Sense);
+    return STATUS_SUCCESS;
+}
+
+/* Whether data belong to it. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static BOOLEAN AnswerCarries(const ANSWER *Answer)
+{
+    return (Answer->Type == WnbdReqTypeRead || Answer->Type == WnbdReqTypePersistResIn) &&
+           QueueReplyGood(Answer->Status, &Answer->Sense);
+}
+
+/* Whether the answer fits the wire request that its handle names. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static NTSTATUS AnswerFits(const ANSWER *Answer, const WIRE *Wire)
+{
+    if (Wire->State == WIRE_QUEUED || Wire->State == WIRE_RECEIVING) {
+        /* The process has guessed a handle that it hasn't been given, or is answering already. */
+        return STATUS_NOT_FOUND;
+    }
+    if (UserChannelType(Wire) != Answer->Type) {
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    }
+    if (Wire->State != WIRE_WAITING || !AnswerCarries(Answer)) {
+        return STATUS_SUCCESS;
+    }
+    BOOLEAN Right = Wire->Command == WIRE_COMMAND_READ ? Answer->Memory.SizeBytes == Wire->LengthBytes
+                                                       : Answer->Memory.SizeBytes <= Wire->Request->ListBytes;
+    return Right ? STATUS_SUCCESS : STATUS_INVALID_BUFFER_SIZE;
+}
+
+/* A piece of what was read. TRUE: all of it is there. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static BOOLEAN AnswerCopy(QUEUE *Queue, USHORT Slot, ANSWER *Answer)
+{
+    ULONG Left = Answer->Memory.SizeBytes - Answer->TakenBytes;
+    ULONG LengthBytes = Left < USER_PIECE_BYTES ? Left : USER_PIECE_BYTES;
+    if (LengthBytes != 0) {
+        QueueReplyData(Queue, Slot, Answer->TakenBytes, Answer->Memory.Bytes + Answer->TakenBytes, LengthBytes);
+        Answer->TakenBytes += LengthBytes;
+    }
+    return LengthBytes == Left;
+}
+
+/* One step. STATUS_PENDING: there is more. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static NTSTATUS AnswerStep(QUEUE *Queue, ANSWER *Answer, LIST_ENTRY *Done)
+{
+    USHORT Slot = SlotMapFind(&Queue->Slots, Answer->Handle);
+    if (Slot == SLOT_NONE) {
+        /* Begun: the disk has ended meanwhile, and the request with it. */
+        return Answer->Begun ? STATUS_SUCCESS : STATUS_NOT_FOUND;
+    }
+    const WIRE *Wire = &Queue->Wires[Slot];
+    NTSTATUS Status = Answer->Begun ? STATUS_SUCCESS : AnswerFits(Answer, Wire);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Answer->Begun = TRUE;
+    /* Of a request that Windows has given up only the fact is taken. */
+    if (Wire->State != WIRE_ABORTED && !AnswerCopy(Queue, Slot, Answer)) {
+        return STATUS_PENDING;
+    }
+    if (Wire->State != WIRE_ABORTED && Wire->Command == WIRE_COMMAND_RESERVE_IN) {
+        Wire->Request->ListBytes = Answer->TakenBytes;
+    }
+    QueueReplyEnd(Queue, Slot, Answer->Status, &Answer->Sense, Done);
+    return STATUS_SUCCESS;
+}
+
+/* Takes all of it, a piece at a time. No lock held. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS AnswerTake(DISK *Disk, ANSWER *Answer)
+{
+    NTSTATUS Status;
+    do {
+        LIST_ENTRY Done;
+        InitializeListHead(&Done);
+        KIRQL Irql;
+        KeAcquireSpinLock(&Disk->Lock, &Irql);
+        Status = AnswerStep(&Disk->Queue, Answer, &Done);
+        QueueUnlock(Disk, Irql, &Done);
+    } while (Status == STATUS_PENDING);
+    return Status;
+}
+
+_Use_decl_annotations_
+NTSTATUS UserChannelRespond(DISK *Disk, PIRP Irp)
+{
+    const WNBD_IOCTL_SEND_RSP_COMMAND *Command = Irp->AssociatedIrp.SystemBuffer;
+    USER_CHANNEL *User;
+    ANSWER Answer;
+    NTSTATUS Status = UserChannelOf(Disk, Irp, &User);
+    if (NT_SUCCESS(Status)) {
+        Status = AnswerRead(&Answer, &Command->Response);
+    }
+    if (NT_SUCCESS(Status) && AnswerCarries(&Answer)) {
+        Status = Command->DataBufferSize > WNBD_DEFAULT_MAX_TRANSFER_LENGTH
+                     ? STATUS_INVALID_BUFFER_SIZE
+                     : UserMemoryLock(&Answer.Memory, Command->DataBuffer, Command->DataBufferSize, IoReadAccess);
+    }
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Status = AnswerTake(Disk, &Answer);
+    UserMemoryUnlock(&Answer.Memory);
+    /* There may be a slot again, a flush that had to wait for its write, a request that was held. */
+    UserChannelServe(User);
+    return Status;
+}
