@@ -148,7 +148,8 @@ static void *ServerMain(void *Context)
         ProviderSuccess(&Response, &Fetch.Request);
         if (Provider->Answer(Server, &Fetch.Request, Fetch.DataBufferSize, &Response)) {
             Status = ProviderSend(Provider, &Response, Server->Buffer, ReadBytes(Provider, &Fetch.Request));
-            CHECK(Status == STATUS_SUCCESS || Status == STATUS_OBJECT_NAME_NOT_FOUND);
+            /* With the disk its requests end; the disk may just have been found. */
+            CHECK(Status == STATUS_SUCCESS || Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_NOT_FOUND);
         }
     }
 }
