@@ -149,9 +149,9 @@ NATIVE_REQUEST *NativeScsiBegin(NATIVE_FILE *File, struct _SCSI_REQUEST_BLOCK *S
     }
     if (Data != NULL) {
         Request->Mdl = FAULT_SPARE(IoAllocateMdl(Data, DataLength, FALSE, FALSE, Request->Irp));
-        FaultSpared++;
+        KeGetCurrentThread()->FaultsSpared++;
         MmProbeAndLockPages(Request->Mdl, KernelMode, IoModifyAccess);
-        FaultSpared--;
+        KeGetCurrentThread()->FaultsSpared--;
     }
     Request->Irp->RequestorMode = KernelMode;
     Stack->Parameters.Scsi.Srb = Srb;
