@@ -32,6 +32,7 @@ struct _EPROCESS {
     DISPATCHER_HEADER Header;
     LONG References;
     ULONG Id;
+    bool Ended;
 };
 
 struct _KTHREAD {
@@ -48,7 +49,8 @@ struct _KTHREAD {
     } Locks[NATIVE_LOCKS_MAX];
     BOOLEAN InDpc;
     ULONG FaultsSpared; /* it is in calls that don't fail: FAULT_SPARE */
-    uint64_t Tick;      /* interrupt time as this thread sees it, 0: as it is */
+    ULONG CriticalRegions;
+    uint64_t Tick; /* interrupt time as this thread sees it, 0: as it is */
     PEPROCESS Process;
     NATIVE_GUARD *Guard;
     GROUND_THREAD *Ground;
@@ -144,8 +146,16 @@ void DpcCheckUnload(void);
 void TimerCheckUnload(void);
 /* Inserts from the timer thread. */
 void DpcInsert(PKDPC Dpc, PVOID Argument1, PVOID Argument2);
+/* Of a thread or a process; never the same again. */
+ULONG PsNewId(void);
 void ThreadInitialize(PKTHREAD Thread, const char *Name);
 void ThreadSetCurrent(PKTHREAD Thread);
+
+/* ForeignRoutines: how many process-notify routines others have registered. */
+void ProcessStart(ULONG ForeignRoutines);
+void ProcessCheckUnload(void);
+/* Cancels what the process's threads, or that one thread (not NULL), have sent, and waits for each. */
+void RequestsEnd(const EPROCESS *Process, const KTHREAD *Thread);
 
 /* ---- IRPs ---- */
 
@@ -185,6 +195,8 @@ char *UserPagesLock(const char *Address, size_t Length, bool Write);
 bool UserPagesUnlock(const char *System);
 /* Takes all of it away. */
 void UserProcessEnd(PEPROCESS Process);
+/* Stops the process of the test if pages of it are locked. */
+void UserProcessCheck(PEPROCESS Process);
 
 /* ---- Devices and PnP ---- */
 
@@ -211,7 +223,7 @@ void InterfaceClear(void);
 
 /* ---- Handles and the registry ---- */
 
-typedef enum { HANDLE_KEY, HANDLE_THREAD } HANDLE_KIND;
+typedef enum { HANDLE_KEY, HANDLE_THREAD, HANDLE_PROCESS } HANDLE_KIND;
 HANDLE HandleOpen(HANDLE_KIND Kind, void *Object);
 void *HandleGet(HANDLE Handle, HANDLE_KIND Kind, const char *Function);
 void RegistryClear(void);

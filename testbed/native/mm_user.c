@@ -101,24 +101,31 @@ void NativeUserFree(void *Address)
     GroundLockLeave(&UserLock);
 }
 
-void UserProcessEnd(PEPROCESS Process)
+void UserProcessCheck(PEPROCESS Process)
 {
     size_t Locked = 0;
     GroundLockEnter(&UserLock);
     for (USER_REGION *Region = UserRegions; Region != NULL; Region = Region->Next) {
-        if (Region->Process == Process) {
-            Locked += Region->Locks;
-            if (Region->User != NULL) {
-                UserUnmap(Region);
-            }
-        }
+        Locked += Region->Process == Process ? Region->Locks : 0;
     }
-    UserCollect();
     GroundLockLeave(&UserLock);
     if (Locked != 0) {
         NtViolation(RULE_PROCESS_LOCKED, "process exit", "%zu MDLs still lock pages of process %u", Locked,
                     (unsigned)Process->Id);
     }
+}
+
+void UserProcessEnd(PEPROCESS Process)
+{
+    UserProcessCheck(Process);
+    GroundLockEnter(&UserLock);
+    for (USER_REGION *Region = UserRegions; Region != NULL; Region = Region->Next) {
+        if (Region->Process == Process && Region->User != NULL) {
+            UserUnmap(Region);
+        }
+    }
+    UserCollect();
+    GroundLockLeave(&UserLock);
 }
 
 char *UserPagesLock(const char *Address, size_t Length, bool Write)

@@ -16,6 +16,7 @@ void NativeStart(const NATIVE_OPTIONS *Options)
     FaultStart(Options->Faults);
     DbgStart(Options->LogLevel, Options->Log);
     CancelStart();
+    ProcessStart(Options->ForeignNotifyRoutines);
     DpcStart(Options->OneProcessor);
     TimerStart();
     WorkStart();
@@ -102,6 +103,7 @@ NATIVE_DRIVER *PnpDriverFor(NATIVE_DEVICE *Node)
 /* What a driver has to give back before it goes; of the last driver, all there is. */
 static void UnloadCheckAll(void)
 {
+    ProcessCheckUnload();
     TimerCheckUnload();
     DpcCheckUnload();
     TrackCheckEmpty(TRACK_THREAD, RULE_THREAD_AT_UNLOAD, "system threads");

@@ -64,6 +64,8 @@ typedef struct {
      * less can happen at the same time, and nothing waits for another thread. For measuring.
      */
     bool OneProcessor;
+    /* So many process-notify routines are others' already; 64 are all there can be. */
+    uint32_t ForeignNotifyRoutines;
     /* Debug messages of this level and below go to stderr (DPFLTR_*_LEVEL); NATIVE_LOG_NONE: none. */
     uint32_t LogLevel;
     /* Every debug message goes here as well, NULL: nowhere. Called at any IRQL, from any thread, several at once. */
@@ -183,8 +185,27 @@ bool NativeRequestPoll(NATIVE_REQUEST *Request, uint32_t TimeoutMs);
 /* Waits for the end and frees the request. Used may be NULL. */
 NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used);
 
-/* A process for NativeOpen; deleting it signals its end, takes its memory away, and cancels nothing. */
+/* ---- Processes ---- */
+
+/* A process for NativeOpen. */
 PEPROCESS NativeProcessCreate(void);
+/* One that gets the id of another, which has ended. */
+PEPROCESS NativeProcessCreateAfter(PEPROCESS Ended);
+
+/*
+ * How a process ends, killed or by itself: what its threads have sent is cancelled and waited for, process-notify
+ * routines are told, its memory is taken away, its object is signalled. Which of the first two comes first is not
+ * documented. Some of it can be left out.
+ */
+typedef enum {
+    NATIVE_END_NOTIFY_FIRST = 1,
+    NATIVE_END_UNNOTIFIED = 2, /* as under Wine */
+    NATIVE_END_STUCK = 4       /* the object is never signalled: something else keeps the process from going */
+} NATIVE_PROCESS_END;
+void NativeProcessEnd(PEPROCESS Process, NATIVE_PROCESS_END End);
+/* The thread that sends a file's requests ends, its process goes on. */
+void NativeThreadEnd(NATIVE_FILE *File);
+/* Lets go of it; it ends before, if it hasn't yet. */
 void NativeProcessDelete(PEPROCESS Process);
 PEPROCESS NativeFileProcess(NATIVE_FILE *File);
 

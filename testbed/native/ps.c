@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Threads and processes. A thread that comes from outside (a test's) becomes an NT thread at its first call. */
+/* Threads, and references. A thread that comes from outside (a test's) becomes an NT thread at its first call. */
 #include "internal.h"
 
 #include <stdlib.h>
+
+ULONG PsNewId(void)
+{
+    static volatile ULONG PsNextId = 100;
+    return (ULONG)InterlockedIncrement((volatile LONG *)&PsNextId);
+}
 
 /* What the ground keeps for each thread. */
 typedef struct {
@@ -10,8 +16,6 @@ typedef struct {
     KTHREAD Foreign;
 } PS_LOCAL;
 _Static_assert(sizeof(PS_LOCAL) <= GROUND_LOCAL_BYTES, "GroundLocal");
-
-static volatile ULONG PsNextId = 100;
 
 static EPROCESS PsSystem = {.Header = {NATIVE_OBJECT_PROCESS, 0}, .References = 1, .Id = 4};
 PEPROCESS PsInitialSystemProcess = &PsSystem;
@@ -31,7 +35,7 @@ void ThreadInitialize(PKTHREAD Thread, const char *Name)
     memset(Thread, 0, sizeof(*Thread));
     Thread->Header.Kind = NATIVE_OBJECT_THREAD;
     Thread->References = 1;
-    Thread->Id = InterlockedIncrement(&PsNextId);
+    Thread->Id = PsNewId();
     Thread->Name = Name;
     Thread->Process = &PsSystem;
 }
@@ -59,6 +63,19 @@ PEPROCESS PsGetCurrentProcess(VOID)
 HANDLE PsGetProcessId(PEPROCESS Process)
 {
     return (HANDLE)(ULONG_PTR)Process->Id;
+}
+
+VOID KeEnterCriticalRegion(VOID)
+{
+    NT_ENTER(APC_LEVEL);
+    KeGetCurrentThread()->CriticalRegions++;
+}
+
+VOID KeLeaveCriticalRegion(VOID)
+{
+    NT_ENTER(APC_LEVEL);
+    NT_ASSERT(KeGetCurrentThread()->CriticalRegions != 0);
+    KeGetCurrentThread()->CriticalRegions--;
 }
 
 /* ---- System threads ---- */
@@ -170,23 +187,4 @@ LONG_PTR ObfDereferenceObject(PVOID Object)
         return 1;
     }
     NtViolation(RULE_OBJECT_INIT, __func__, "there is no object at %p", Object);
-}
-
-PEPROCESS NativeProcessCreate(void)
-{
-    PEPROCESS Process = calloc(1, sizeof(*Process));
-    if (Process == NULL) {
-        abort();
-    }
-    Process->Header.Kind = NATIVE_OBJECT_PROCESS;
-    Process->References = 1;
-    Process->Id = InterlockedIncrement(&PsNextId) * 4;
-    return Process;
-}
-
-void NativeProcessDelete(PEPROCESS Process)
-{
-    UserProcessEnd(Process);
-    NtSignal(&Process->Header);
-    ObfDereferenceObject(Process);
 }

@@ -16,6 +16,12 @@ struct NATIVE_FILE {
 };
 
 struct NATIVE_REQUEST {
+    LIST_ENTRY Link; /* RequestList */
+    LONG References;
+    bool Ending; /* its thread ends */
+    /* who has sent it; perhaps gone by now */
+    const EPROCESS *Process;
+    const KTHREAD *Thread;
     PIRP Irp;
     KEVENT Done;
     PMDL Mdl;
@@ -24,14 +30,23 @@ struct NATIVE_REQUEST {
     ULONG OutputLength;
 };
 
+static GROUND_LOCK RequestLock = GROUND_LOCK_INITIALIZER;
+static LIST_ENTRY RequestList = {&RequestList, &RequestList}; /* what has been sent and not been waited for */
+
 /* Runs as the file's process while a request is sent, as a user's thread would. */
 static void RequestSend(NATIVE_FILE *File, PIRP Irp)
 {
     PKTHREAD Thread = KeGetCurrentThread();
     PEPROCESS Process = Thread->Process;
+    NATIVE_REQUEST *Request = Irp->Native->Context;
     IoGetNextIrpStackLocation(Irp)->FileObject = &File->Object;
     Irp->Tail.Overlay.OriginalFileObject = &File->Object;
     Irp->Tail.Overlay.Thread = &File->Thread;
+    Request->Process = File->Thread.Process;
+    Request->Thread = &File->Thread;
+    GroundLockEnter(&RequestLock);
+    InsertTailList(&RequestList, &Request->Link);
+    GroundLockLeave(&RequestLock);
     Thread->Process = File->Thread.Process;
     IofCallDriver(File->Top, Irp);
     Thread->Process = Process;
@@ -57,6 +72,7 @@ static NATIVE_REQUEST *RequestCreate(NATIVE_FILE *File, UCHAR Major)
         abort();
     }
     KeInitializeEvent(&Request->Done, NotificationEvent, FALSE);
+    Request->References = 1;
     Request->Irp = FAULT_SPARE(IoAllocateIrp(File->Top->StackSize, FALSE));
     Request->Irp->Native->Context = Request;
     Request->Irp->Native->Finish = RequestFinished;
@@ -76,12 +92,16 @@ bool NativeRequestPoll(NATIVE_REQUEST *Request, uint32_t TimeoutMs)
     return KeWaitForSingleObject(&Request->Done, Executive, KernelMode, FALSE, &Timeout) == STATUS_SUCCESS;
 }
 
-NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used)
+static void RequestRelease(NATIVE_REQUEST *Request)
 {
-    KeWaitForSingleObject(&Request->Done, Executive, KernelMode, FALSE, NULL);
-    NTSTATUS Status = Request->Irp->IoStatus.Status;
-    if (Used != NULL) {
-        *Used = (ULONG)Request->Irp->IoStatus.Information;
+    GroundLockEnter(&RequestLock);
+    bool Last = --Request->References == 0;
+    if (Last) {
+        RemoveEntryList(&Request->Link);
+    }
+    GroundLockLeave(&RequestLock);
+    if (!Last) {
+        return;
     }
     if (Request->Mdl != NULL) {
         MmUnlockPages(Request->Mdl);
@@ -92,7 +112,49 @@ NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used)
     }
     IoFreeIrp(Request->Irp);
     free(Request);
+}
+
+NTSTATUS NativeRequestWait(NATIVE_REQUEST *Request, ULONG *Used)
+{
+    KeWaitForSingleObject(&Request->Done, Executive, KernelMode, FALSE, NULL);
+    NTSTATUS Status = Request->Irp->IoStatus.Status;
+    if (Used != NULL) {
+        *Used = (ULONG)Request->Irp->IoStatus.Information;
+    }
+    RequestRelease(Request);
     return Status;
+}
+
+/* One that ends with its thread or process, referenced, and once; NULL: none is left. */
+static NATIVE_REQUEST *RequestToEnd(const EPROCESS *Process, const KTHREAD *Thread)
+{
+    NATIVE_REQUEST *Found = NULL;
+    GroundLockEnter(&RequestLock);
+    for (PLIST_ENTRY Entry = RequestList.Flink; Entry != &RequestList && Found == NULL; Entry = Entry->Flink) {
+        NATIVE_REQUEST *Request = CONTAINING_RECORD(Entry, NATIVE_REQUEST, Link);
+        if (!Request->Ending && Request->Process == Process && (Thread == NULL || Request->Thread == Thread)) {
+            Request->Ending = true;
+            Request->References++;
+            Found = Request;
+        }
+    }
+    GroundLockLeave(&RequestLock);
+    return Found;
+}
+
+void RequestsEnd(const EPROCESS *Process, const KTHREAD *Thread)
+{
+    NATIVE_REQUEST *Request;
+    while ((Request = RequestToEnd(Process, Thread)) != NULL) {
+        IoCancelIrp(Request->Irp);
+        KeWaitForSingleObject(&Request->Done, Executive, KernelMode, FALSE, NULL);
+        RequestRelease(Request);
+    }
+}
+
+void NativeThreadEnd(NATIVE_FILE *File)
+{
+    RequestsEnd(File->Thread.Process, &File->Thread);
 }
 
 NATIVE_REQUEST *NativeIoctlMake(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,

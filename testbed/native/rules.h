@@ -52,6 +52,8 @@
          "a work item is queued once, and freed not queued")                                                           \
     RULE(WORK_ITEM_LEAK, "work-item-leak", "ioallocateworkitem", "a driver frees its work items before unload")        \
     RULE(THREAD_AT_UNLOAD, "thread-at-unload", "pscreatesystemthread", "a driver's threads end before its unload")     \
+    RULE(NOTIFY_AT_UNLOAD, "notify-at-unload", "pssetcreateprocessnotifyroutine",                                      \
+         "a driver removes its process-notify routines before its unload")                                             \
     RULE(HANDLE, "handle", "zwclose; rule ZwRegistryOpen", "a handle is open when used, and closed once")              \
     RULE(HANDLE_LEAK, "handle-leak", "rule ZwRegistryOpen", "a driver closes its handles")                             \
     RULE(SYSTEM_THREAD, "system-thread", "ioopendriverregistrykey",                                                    \

@@ -67,7 +67,7 @@ NTSTATUS ZwClose(HANDLE Handle)
         NtViolation(RULE_HANDLE, __func__, "handle %p is not open", Handle);
     }
     TrackRemove(TRACK_HANDLE, Handle, NULL, NULL);
-    if (Entry->Kind == HANDLE_THREAD) {
+    if (Entry->Kind == HANDLE_THREAD || Entry->Kind == HANDLE_PROCESS) {
         ObfDereferenceObject(Entry->Object);
     }
     free(Entry);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Events, timers, DPCs, work items, threads, locks, IRPs, cancel-safe queues, registry, text. */
 #include "behaviour.h"
+#include "internal.h"
 
 static const LARGE_INTEGER Now;
 static const LARGE_INTEGER Soon = {.QuadPart = -20 * 10000}; /* 20 ms */
@@ -352,6 +353,53 @@ static void Exceptions(void)
     EXPECT(Reached == 1 && Status == STATUS_ACCESS_VIOLATION);
 }
 
+static HANDLE Created, Ended;
+static bool EndedInside;
+
+static VOID Notified(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create)
+{
+    UNREFERENCED_PARAMETER(ParentId);
+    *(Create ? &Created : &Ended) = ProcessId;
+    EndedInside = !Create && PsGetProcessId(PsGetCurrentProcess()) == ProcessId;
+}
+
+static VOID NotifiedToo(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create)
+{
+    UNREFERENCED_PARAMETER(ParentId);
+    UNREFERENCED_PARAMETER(ProcessId);
+    UNREFERENCED_PARAMETER(Create);
+}
+
+static void Processes(void)
+{
+    LARGE_INTEGER Zero = Now;
+    HANDLE Handle;
+    EXPECT(PsSetCreateProcessNotifyRoutine(Notified, FALSE) == STATUS_SUCCESS);
+    EXPECT(PsSetCreateProcessNotifyRoutine(Notified, FALSE) == STATUS_INVALID_PARAMETER);
+    EXPECT(PsSetCreateProcessNotifyRoutine(NotifiedToo, TRUE) == STATUS_PROCEDURE_NOT_FOUND);
+    ProcessStart(63);
+    EXPECT(PsSetCreateProcessNotifyRoutine(NotifiedToo, FALSE) == STATUS_INVALID_PARAMETER);
+    PEPROCESS Process = NativeProcessCreate();
+    EXPECT(Created == PsGetProcessId(Process));
+    EXPECT(ObOpenObjectByPointer(Process, OBJ_KERNEL_HANDLE, NULL, SYNCHRONIZE, *PsThreadType, KernelMode, &Handle) ==
+           STATUS_OBJECT_TYPE_MISMATCH);
+    EXPECT(ObOpenObjectByPointer(Process, OBJ_KERNEL_HANDLE, NULL, SYNCHRONIZE, *PsProcessType, KernelMode, &Handle) ==
+           STATUS_SUCCESS);
+    EXPECT(ZwWaitForSingleObject(Handle, FALSE, &Zero) == STATUS_TIMEOUT);
+    NativeProcessEnd(Process, 0);
+    EXPECT(Ended == PsGetProcessId(Process) && EndedInside);
+    PEPROCESS Heir = NativeProcessCreateAfter(Process);
+    EXPECT(Heir != Process && PsGetProcessId(Heir) == PsGetProcessId(Process));
+    NativeProcessDelete(Process); /* the handle keeps it */
+    EXPECT(ZwWaitForSingleObject(Handle, FALSE, &Zero) == STATUS_SUCCESS);
+    ZwClose(Handle);
+    EXPECT(PsSetCreateProcessNotifyRoutine(Notified, TRUE) == STATUS_SUCCESS);
+    Ended = NULL;
+    NativeProcessDelete(Heir);
+    EXPECT(Ended == NULL);
+    ProcessStart(0);
+}
+
 #define TEST(Function) {#Function, Function}
 
 const BEHAVIOUR BehaviourKernel[] = {
@@ -365,5 +413,6 @@ const BEHAVIOUR BehaviourKernel[] = {
     TEST(DriverState),
     TEST(Text),
     TEST(Exceptions),
+    TEST(Processes),
 };
 const size_t BehaviourKernelCount = RTL_NUMBER_OF(BehaviourKernel);

@@ -287,6 +287,20 @@ static void ThreadLeftBehind(void)
     MisuseUnload();
 }
 
+static VOID NotifiedNothing(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create)
+{
+    UNREFERENCED_PARAMETER(ParentId);
+    UNREFERENCED_PARAMETER(ProcessId);
+    UNREFERENCED_PARAMETER(Create);
+}
+
+static void NotifyLeftBehind(void)
+{
+    MisuseLoad(false);
+    PsSetCreateProcessNotifyRoutine(NotifiedNothing, FALSE);
+    MisuseUnload();
+}
+
 static HANDLE OpenServices(void)
 {
     HANDLE Key = NULL;
@@ -374,6 +388,7 @@ const MISUSE MisuseKernel[] = {
     CASE(WORK_ITEM, WorkItemFreedTwice),
     CASE(WORK_ITEM_LEAK, WorkItemLeaked),
     CASE(THREAD_AT_UNLOAD, ThreadLeftBehind),
+    CASE(NOTIFY_AT_UNLOAD, NotifyLeftBehind),
     CASE(HANDLE, HandleClosedTwice),
     CASE(HANDLE_LEAK, HandleLeaked),
     CASE(SYSTEM_THREAD, DriverKeyOpenedForCaller),

@@ -118,6 +118,11 @@ PKTHREAD KeGetCurrentThread(VOID);
 PEPROCESS PsGetCurrentProcess(VOID);
 #define IoGetCurrentProcess() PsGetCurrentProcess()
 HANDLE PsGetProcessId(PEPROCESS Process);
+typedef VOID CREATE_PROCESS_NOTIFY_ROUTINE(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create);
+typedef CREATE_PROCESS_NOTIFY_ROUTINE *PCREATE_PROCESS_NOTIFY_ROUTINE;
+NTSTATUS PsSetCreateProcessNotifyRoutine(PCREATE_PROCESS_NOTIFY_ROUTINE Routine, BOOLEAN Remove);
+VOID KeEnterCriticalRegion(VOID);
+VOID KeLeaveCriticalRegion(VOID);
 NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus);
 
 /* ---- Pool ---- */
