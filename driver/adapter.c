@@ -121,11 +121,15 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     AdapterConfigure(Adapter, Configuration);
     NTSTATUS Status = NetStart(&Adapter->Net);
     if (NT_SUCCESS(Status)) {
+        Status = OwnersEnter(Adapter);
+    }
+    if (NT_SUCCESS(Status)) {
         Status = AdapterEnableInterface(Adapter, Pdo);
     }
     if (!NT_SUCCESS(Status)) {
         TraceError("starting the adapter failed with status 0x%08x", (ULONG)Status);
         AdapterDisableInterface(Adapter);
+        OwnersLeave(Adapter);
         NetStop(&Adapter->Net);
         return SP_RETURN_ERROR;
     }
@@ -244,6 +248,7 @@ VOID AdapterFree(PVOID Extension)
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     AdapterDisableInterface(Adapter);
+    OwnersLeave(Adapter);
     NetStop(&Adapter->Net);
     Adapter->Started = FALSE;
 }
@@ -365,6 +370,19 @@ DISK *AdapterDiskOf(ADAPTER *Adapter, UINT64 ConnectionId)
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     return Disk;
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN AdapterDiskReference(ADAPTER *Adapter, DISK *Disk)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Adapter->Lock, &Irql);
+    BOOLEAN There = AdapterPresent(&Adapter->Targets[Disk->Target]) == Disk;
+    if (There) {
+        DiskReference(Disk);
+    }
+    KeReleaseSpinLock(&Adapter->Lock, Irql);
+    return There;
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)

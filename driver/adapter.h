@@ -13,6 +13,7 @@
 
 #include "nt.h"
 #include "net.h"
+#include "owner.h"
 #include <storport.h>
 
 typedef struct DISK DISK;
@@ -36,7 +37,7 @@ typedef struct {
     BOOLEAN Lost; /* of that device Windows knows that its unit is gone; it ends with its last handle */
 } ADAPTER_TARGET;
 
-typedef struct {
+struct ADAPTER {
     BOOLEAN Started; /* AdapterFree has something to do */
 
     /* constant between AdapterFind and AdapterFree */
@@ -47,6 +48,8 @@ typedef struct {
     ULONG MaxRequests; /* that Storport lets be in flight to all disks, and to each */
     USHORT DiskDepth;
     NET Net;
+
+    OWNER_WATCH Owners; /* has a lock of its own */
 
     KSPIN_LOCK Lock; /* protects what follows */
     ADAPTER_TARGET Targets[ADAPTER_TARGETS];
@@ -59,7 +62,7 @@ typedef struct {
     ULONG WatchMs;      /* until AdapterWatch looks again; 0: there is nothing to look for */
     ULONG WatchChanges; /* of WatchMs, Leaving and Stopped */
     KEVENT NoDisks;     /* DiskCount is 0 */
-} ADAPTER;
+};
 
 /* Storport's callbacks; see their pages for IRQL and order. */
 VIRTUAL_HW_FIND_ADAPTER AdapterFind;
@@ -98,6 +101,10 @@ DISK *AdapterDiskNamed(ADAPTER *Adapter, const CHAR *InstanceName);
 /* The disk of that ConnectionId unless it is being withdrawn, with a reference; NULL if there is none (any more). */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 DISK *AdapterDiskOf(ADAPTER *Adapter, UINT64 ConnectionId);
+
+/* A reference to Disk, which is there somehow, unless it isn't in the table (any more) or is being withdrawn. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN AdapterDiskReference(ADAPTER *Adapter, DISK *Disk);
 
 /*
  * The disk with the lowest ConnectionId above Id that is not being withdrawn, with a reference; NULL at the end. For

@@ -48,6 +48,7 @@ static void FetchEnd(USER_CHANNEL *User, FETCH *Ended)
 {
     DISK *Disk = User->Disk;
     UserMemoryUnlock(&Ended->Memory);
+    OwnerUnlocks(&User->Owner);
     ServiceComplete(Disk->Adapter, Ended->Irp, Ended->Status, NT_SUCCESS(Ended->Status) ? FetchOutput(Ended->Irp) : 0);
     AdapterPendEnd(Disk->Adapter);
     DiskRelease(Disk);
@@ -256,6 +257,7 @@ void UserChannelServe(USER_CHANNEL *User)
     ULONG Passes = 0;
     KIRQL Irql;
     KeAcquireSpinLock(&Disk->Lock, &Irql);
+    OwnerAwaited(&User->Owner);
     while (Fetch != NULL || (Passes < USER_PASSES && (Fetch = FetchForWork(User)) != NULL)) {
         FETCH_NEXT Next = FetchStep(User, Fetch);
         if (Next == FETCH_ENDS) {
@@ -321,7 +323,11 @@ NTSTATUS UserChannelFetch(DISK *Disk, PIRP Irp)
     if (NT_SUCCESS(Status)) {
         ULONG SizeBytes = Command->DataBufferSize < WNBD_DEFAULT_MAX_TRANSFER_LENGTH ? Command->DataBufferSize
                                                                                      : WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
+        OwnerLocks(&User->Owner);
         Status = UserMemoryLock(&Memory, Command->DataBuffer, SizeBytes, IoWriteAccess);
+        if (!NT_SUCCESS(Status)) {
+            OwnerUnlocks(&User->Owner);
+        }
     }
     if (!NT_SUCCESS(Status)) {
         return Status;
@@ -331,6 +337,7 @@ NTSTATUS UserChannelFetch(DISK *Disk, PIRP Irp)
     AdapterPendBegin(Disk->Adapter);
     KIRQL Irql;
     KeAcquireSpinLock(&Disk->Lock, &Irql);
+    OwnerHeard(&User->Owner);
     Status = FetchEnter(User, Irp, &Memory);
     KeReleaseSpinLock(&Disk->Lock, Irql);
     if (Status == STATUS_PENDING) {
@@ -338,6 +345,7 @@ NTSTATUS UserChannelFetch(DISK *Disk, PIRP Irp)
         return Status;
     }
     UserMemoryUnlock(&Memory);
+    OwnerUnlocks(&User->Owner);
     AdapterPendEnd(Disk->Adapter);
     DiskRelease(Disk);
     return Status;
@@ -373,7 +381,7 @@ static void UserFree(CHANNEL *Channel)
 {
     USER_CHANNEL *User = (USER_CHANNEL *)Channel;
     INVARIANT(IsListEmpty(&User->Pended));
-    ObDereferenceObject(User->Owner);
+    OwnerRelease(&User->Owner);
     PoolFree(User->Fetches);
     PoolFree(User);
 }
@@ -384,7 +392,7 @@ static const CHANNEL_TYPE UserType = {.Kick = UserKick, .Close = UserClose, .Fre
 _IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN UserChannelOwnedBy(const DISK *Disk, PEPROCESS Process)
 {
-    return Disk->Channel->Type == &UserType && ((const USER_CHANNEL *)Disk->Channel)->Owner == Process;
+    return Disk->Channel->Type == &UserType && ((const USER_CHANNEL *)Disk->Channel)->Owner.Process == Process;
 }
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
@@ -429,10 +437,12 @@ NTSTATUS UserChannelCreate(DISK *Disk, PEPROCESS Owner, CHANNEL **Channel)
 {
     USER_CHANNEL *User = PoolAllocate(sizeof(*User));
     FETCH *Fetches = PoolAllocate(USER_FETCHES_MAX * sizeof(FETCH));
-    if (User == NULL || Fetches == NULL) {
+    NTSTATUS Status =
+        User != NULL && Fetches != NULL ? OwnerAdopt(&User->Owner, Disk, Owner) : STATUS_INSUFFICIENT_RESOURCES;
+    if (!NT_SUCCESS(Status)) {
         PoolFree(User);
         PoolFree(Fetches);
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return Status;
     }
     User->Channel.Type = &UserType;
     User->Disk = Disk;
@@ -443,8 +453,6 @@ NTSTATUS UserChannelCreate(DISK *Disk, PEPROCESS Owner, CHANNEL **Channel)
     for (ULONG Index = 0; Index < USER_FETCHES_MAX; Index++) {
         InsertTailList(&User->Free, &Fetches[Index].Link);
     }
-    ObReferenceObject(Owner);
-    User->Owner = Owner;
     UserDescribe(Disk);
     *Channel = &User->Channel;
     return STATUS_SUCCESS;

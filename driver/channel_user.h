@@ -17,6 +17,7 @@
 
 #include "channel.h"
 #include "disk.h"
+#include "owner.h"
 #include "user_memory.h"
 
 /* Fetches that may be pended on one disk: more than the library has threads. */
@@ -39,7 +40,7 @@ typedef struct {
 typedef struct {
     CHANNEL Channel;   /* first: a CHANNEL of this type is a USER_CHANNEL */
     DISK *Disk;        /* whose channel this is; each fetch holds a reference to it */
-    PEPROCESS Owner;   /* the only one to serve the disk; referenced, so that no other gets its address */
+    OWNER Owner;       /* the only one to serve the disk */
     KDPC Dpc;          /* goes on where a pass has ended */
     FETCH *Fetches;    /* USER_FETCHES_MAX */
     LIST_ENTRY Free;   /* of Fetches */

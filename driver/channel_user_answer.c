@@ -112,8 +112,9 @@ static NTSTATUS AnswerStep(QUEUE *Queue, ANSWER *Answer, LIST_ENTRY *Done)
 
 /* Takes all of it, a piece at a time. No lock held. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
-static NTSTATUS AnswerTake(DISK *Disk, ANSWER *Answer)
+static NTSTATUS AnswerTake(USER_CHANNEL *User, ANSWER *Answer)
 {
+    DISK *Disk = User->Disk;
     NTSTATUS Status;
     do {
         LIST_ENTRY Done;
@@ -121,6 +122,7 @@ static NTSTATUS AnswerTake(DISK *Disk, ANSWER *Answer)
         KIRQL Irql;
         KeAcquireSpinLock(&Disk->Lock, &Irql);
         Status = AnswerStep(&Disk->Queue, Answer, &Done);
+        OwnerHeard(&User->Owner);
         QueueUnlock(Disk, Irql, &Done);
     } while (Status == STATUS_PENDING);
     return Status;
@@ -144,7 +146,7 @@ NTSTATUS UserChannelRespond(DISK *Disk, PIRP Irp)
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
-    Status = AnswerTake(Disk, &Answer);
+    Status = AnswerTake(User, &Answer);
     UserMemoryUnlock(&Answer.Memory);
     /* There may be a slot again, a flush that had to wait for its write, a request that was held. */
     UserChannelServe(User);

@@ -3,6 +3,7 @@
 #include "adapter.h"
 #include "ioctl.h"
 #include "options.h"
+#include "owner.h"
 #include "queue.h"
 #include "startio.h"
 #include "trace.h"
@@ -16,6 +17,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
+    OwnersStart();
     /* Unused members must be 0 (WDK, StorPortInitialize). */
     HW_INITIALIZATION_DATA Data;
     RtlZeroMemory(&Data, sizeof(Data));

@@ -175,8 +175,29 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
     Queue->Stats.TotalReceivedIORequests++;
     Queue->Stats.UnsubmittedIORequests++;
     Queue->Stats.OutstandingIOCount++;
-    Queue->Stats.LastReceivedReqTimestamp = KeQueryInterruptTime();
+    Request->Since = KeQueryInterruptTime();
+    Queue->Stats.LastReceivedReqTimestamp = Request->Since;
     return QUEUE_ACCEPTED;
+}
+
+_IRQL_requires_(DISPATCH_LEVEL)
+ULONG64 QueueOldest(const QUEUE *Queue)
+{
+    ULONG64 Oldest = 0;
+    for (ULONG Index = 0; Index < Queue->RequestCount; Index++) {
+        const REQUEST *Request = &Queue->Requests[Index];
+        BOOLEAN Waits = Request->State == REQUEST_QUEUED || Request->State == REQUEST_ACTIVE;
+        if (Waits && (Oldest == 0 || Request->Since < Oldest)) {
+            Oldest = Request->Since;
+        }
+    }
+    for (USHORT Slot = 0; Slot < Queue->Depth; Slot++) {
+        const WIRE *Wire = &Queue->Wires[Slot];
+        if (Wire->State == WIRE_ABORTED && (Oldest == 0 || Wire->Since < Oldest)) {
+            Oldest = Wire->Since;
+        }
+    }
+    return Oldest;
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -200,6 +221,7 @@ _IRQL_requires_(DISPATCH_LEVEL)
 static void WireFill(const QUEUE *Queue, WIRE *Wire, REQUEST *Request)
 {
     Wire->Request = Request;
+    Wire->Since = Request->Since;
     Wire->Command = (UCHAR)RequestCommand(Request);
     Wire->Fua = Request->Fua;
     Wire->PayloadOwed = Wire->Command == WIRE_COMMAND_WRITE;

@@ -76,6 +76,7 @@ typedef struct {
     UINT64 UnmapLimit; /* UNMAP: bound of the descriptors, which are read again from the SRB's memory */
     UINT64 Offset;     /* next byte of the disk that has no part yet */
     UINT64 Left;       /* bytes that have no part yet */
+    ULONG64 Since;     /* interrupt time at which it came */
     UINT64 Span;       /* an UNMAP that goes whole: bytes from Offset on, of which it covers some */
     UCHAR OnceLeft;    /* WIRE_COMMAND of a part without a range that has to be made */
     BOOLEAN Anchor;    /* UNMAP */
@@ -108,6 +109,7 @@ struct WIRE {
     UINT64 Offset;
     UINT64 LengthBytes; /* below 2^32, but for an UNMAP that goes whole */
     REQUEST *Request;   /* NULL when ABORTED */
+    ULONG64 Since;      /* the request's */
     PUCHAR Data;        /* where its bytes are; NULL: there are none, or they are to be dropped (VERIFY, ABORTED) */
 };
 
@@ -166,6 +168,10 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
  */
 _IRQL_requires_(DISPATCH_LEVEL)
 USHORT QueueNextWire(QUEUE *Queue);
+
+/* When the oldest came that has not ended, or is aborted and owes its answer; 0: there is none. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+ULONG64 QueueOldest(const QUEUE *Queue);
 
 /*
  * Whether there is a part to send, and a slot for it: QueueNextWire makes it then. PayloadBytes: what goes with it, for

@@ -20,6 +20,6 @@ typedef enum { OPTION_EFFECT_AT_ONCE, OPTION_EFFECT_AT_START, OPTION_EFFECT_NONE
     OPTION(DbgPrintEnabled, Bool, 1, 0, 1, AT_ONCE)                                                                    \
     OPTION(MaxIOReqPerAdapter, Int64, 1000, 1, 131072, AT_START)                                                       \
     OPTION(MaxIOReqPerLun, Int64, 255, 1, 1024, AT_START)                                                              \
-    OPTION(RemoveStaleConnections, Bool, 1, 0, 1, NONE_YET)                                                            \
-    OPTION(StaleReqTimeoutMs, Int64, 15000, 1, 2147483647, NONE_YET)                                                   \
-    OPTION(StaleConnTimeoutMs, Int64, 60000, 1, 2147483647, NONE_YET)
+    OPTION(RemoveStaleConnections, Bool, 1, 0, 1, AT_ONCE)                                                             \
+    OPTION(StaleReqTimeoutMs, Int64, 15000, 1, 2147483647, AT_ONCE)                                                    \
+    OPTION(StaleConnTimeoutMs, Int64, 60000, 1, 2147483647, AT_ONCE)
