@@ -6,6 +6,7 @@ Usage: tools/wine-env python3 tests/wine/test_served.py
 """
 import random
 import re
+import time
 
 import bed
 from bed import MIB
@@ -52,6 +53,36 @@ class Served(bed.Case):
         self.assertEqual(self.digest(programs[1][1]), bed.sha256(contents[1]))
         self.unmap("served-1", "--hard-disconnect")
         self.ends(programs[1][0])
+
+    def kill(self, program):
+        program.process.kill()
+        program.process.communicate()
+
+    def test_killed_while_idle(self):
+        program, number = self.ramdisk("served", 8)
+        other, _ = self.ramdisk("other", 8)
+        self.kill(program)
+        self.gone("served")
+        self.disktool("wait-gone", number, 20)
+        self.assertIn("other", self.mapped())
+        again, _ = self.ramdisk("served", 8)
+        for name, last in (("served", again), ("other", other)):
+            self.unmap(name)
+            self.ends(last)
+
+    def test_killed_in_traffic(self):
+        program, number = self.ramdisk("served", 8)
+        traffic = bed.Program(["disktool", number, "random", "--count", 20000, "--depth", 16, "--expect-errors"])
+        deadline = time.monotonic() + bed.COMMAND_SECONDS
+        while self.stats("served")["TotalReceivedIORequests"] < 350:
+            self.assertIsNone(traffic.process.poll(), "the traffic ended before the process did")
+            self.assertLess(time.monotonic(), deadline, "the traffic does not begin")
+        self.kill(program)
+        self.gone("served")
+        done = traffic.wait(60)
+        self.assertNotIn(" 0 failed", done.stdout, str(done))
+        self.assertIn("0 mismatches", done.stdout, str(done))
+        self.disktool("wait-gone", number, 20)
 
 
 if __name__ == "__main__":
