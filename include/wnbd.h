@@ -443,11 +443,21 @@ DWORD WnbdSendResponseEx(PWNBD_DISK Disk, PWNBD_IO_RESPONSE Response, PVOID Data
 /* ---- The driver's options ---- */
 
 /*
+ * The options: LogLevel (0 errors, 1 and 2 warnings too, 3 information too, 4
+ * everything), DbgPrintEnabled (whether that goes to debuggers),
+ * NewMappingsAllowed (FALSE: no disk can be made), MaxIOReqPerAdapter and
+ * MaxIOReqPerLun (1 to WNBD_ABS_MAX_...; taken when the adapter starts).
+ * EtwLoggingEnabled, WppLoggingEnabled, RemoveStaleConnections,
+ * StaleReqTimeoutMs and StaleConnTimeoutMs (1 to 2147483647) are kept and
+ * have no effect yet.
+ *
  * Names are compared without case; an unknown one is ERROR_FILE_NOT_FOUND.
- * Persistent: the value that outlives a restart of the driver. Getting one that
- * isn't set is ERROR_FILE_NOT_FOUND; setting and resetting change the present
- * value as well. A WnbdOptWstr given for an option of another type is
- * converted; ERROR_INVALID_PARAMETER if it can't be, or is out of range.
+ * Persistent: the value that an option gets when the adapter starts, or at
+ * WnbdIoctlReloadConfig; without one that is the default, whatever was set
+ * before. Getting one that isn't set is ERROR_FILE_NOT_FOUND; setting and
+ * resetting change the present value as well. A WnbdOptWstr given for an option of another type is
+ * converted: decimal digits; true, false, 1, 0. ERROR_INVALID_PARAMETER if it
+ * can't be, if another type is given, or if the value is out of range.
  */
 DWORD WnbdGetDrvOpt(const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent);
 DWORD WnbdSetDrvOpt(const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent);
@@ -523,14 +533,16 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD
 DWORD WnbdIoctlShow(HANDLE Adapter, const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo,
                     LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlStats(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS Stats, LPOVERLAPPED Overlapped);
-/* Has the driver read its persistent options again. */
+/* Every option gets its persistent value, or its default where there is none. */
 DWORD WnbdIoctlReloadConfig(HANDLE Adapter, LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlVersion(HANDLE Adapter, PWNBD_VERSION Version, LPOVERLAPPED Overlapped);
+/* As WnbdGetDrvOpt, WnbdSetDrvOpt, WnbdResetDrvOpt. */
 DWORD WnbdIoctlGetDrvOpt(HANDLE Adapter, const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent,
                          LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlSetDrvOpt(HANDLE Adapter, const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent,
                          LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlResetDrvOpt(HANDLE Adapter, const char *Name, BOOLEAN Persistent, LPOVERLAPPED Overlapped);
+/* As WnbdListDrvOpt; with an OVERLAPPED as WnbdIoctlList. */
 DWORD WnbdIoctlListDrvOpt(HANDLE Adapter, PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Persistent,
                           LPOVERLAPPED Overlapped);
 /*
@@ -546,8 +558,12 @@ DWORD WnbdIoctlSetDiskSize(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, UINT
 DWORD WnbdIoctlSendResponse(HANDLE Adapter, WNBD_CONNECTION_ID ConnectionId, PWNBD_IO_RESPONSE Response,
                             PVOID DataBuffer, UINT32 DataBufferSize, LPOVERLAPPED Overlapped);
 /*
- * How many requests Windows lets be in flight, per disk and per adapter.
- * DiskHandle is a handle of the disk (\\.\PhysicalDriveN), not of the adapter.
+ * How many requests Windows lets be in flight, to this disk and to all disks of
+ * the adapter: what the options MaxIOReqPerLun and MaxIOReqPerAdapter were when
+ * the adapter started. DiskHandle is a handle of the disk (\\.\PhysicalDriveN),
+ * not of the adapter; no access right is needed. Waits for the answer in either case:
+ * an OVERLAPPED is for a handle that has requests of other threads under way.
+ * A disk that does not tell fails with Windows' error.
  */
 DWORD WnbdIoctlGetIOLimits(HANDLE DiskHandle, PDWORD LunMaxIoCount, PDWORD AdapterMaxIoCount, LPOVERLAPPED Overlapped);
 

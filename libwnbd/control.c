@@ -4,23 +4,35 @@
 
 #include <string.h>
 
-/* Waits for a request of ours. The event's low bit keeps the result away from a completion port of the caller's. */
-static DWORD ControlWait(HANDLE Adapter, void *In, DWORD InSize, void *Out, DWORD OutSize, DWORD *Returned)
+/* With an OVERLAPPED that has an event, or is of a handle that nobody else uses. */
+static DWORD ControlFinish(HANDLE Device, DWORD Code, void *In, DWORD InSize, void *Out, DWORD OutSize, DWORD *Returned,
+                           LPOVERLAPPED Overlapped)
+{
+    DWORD Error = ERROR_SUCCESS;
+    *Returned = 0;
+    if (!DeviceIoControl(Device, Code, In, InSize, Out, OutSize, NULL, Overlapped)) {
+        Error = GetLastError();
+    }
+    if (Error == ERROR_IO_PENDING || Error == ERROR_SUCCESS) {
+        Error = GetOverlappedResult(Device, Overlapped, Returned, TRUE) ? ERROR_SUCCESS : GetLastError();
+    }
+    return Error;
+}
+
+DWORD ControlDevice(HANDLE Device, DWORD Code, void *In, DWORD InSize, void *Out, DWORD OutSize, DWORD *Returned,
+                    LPOVERLAPPED Overlapped)
 {
     OVERLAPPED Wait = {0};
+    if (Overlapped) {
+        return ControlFinish(Device, Code, In, InSize, Out, OutSize, Returned, Overlapped);
+    }
     HANDLE Event = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (!Event) {
         return GetLastError();
     }
+    /* The event's low bit keeps the result away from a completion port of the caller's. */
     Wait.hEvent = (HANDLE)((ULONG_PTR)Event | 1);
-    DWORD Error = ERROR_SUCCESS;
-    *Returned = 0;
-    if (!DeviceIoControl(Adapter, WNBD_IOCTL_CONTROL_CODE, In, InSize, Out, OutSize, NULL, &Wait)) {
-        Error = GetLastError();
-    }
-    if (Error == ERROR_IO_PENDING || Error == ERROR_SUCCESS) {
-        Error = GetOverlappedResult(Adapter, &Wait, Returned, TRUE) ? ERROR_SUCCESS : GetLastError();
-    }
+    DWORD Error = ControlFinish(Device, Code, In, InSize, Out, OutSize, Returned, &Wait);
     CloseHandle(Event);
     return Error;
 }
@@ -41,7 +53,7 @@ DWORD ControlSend(HANDLE Adapter, void *In, DWORD InSize, void *Out, DWORD OutSi
         return GetLastError();
     }
     DWORD Answered = 0;
-    DWORD Error = ControlWait(Adapter, In, InSize, Out, OutSize, &Answered);
+    DWORD Error = ControlDevice(Adapter, WNBD_IOCTL_CONTROL_CODE, In, InSize, Out, OutSize, &Answered, NULL);
     if (Error == ERROR_SUCCESS && Answered < MinimumOut) {
         LogError("command %lu: the driver answered with %lu bytes instead of %lu (are wnbd.sys and libwnbd.dll of the "
                  "same version?)",
@@ -111,47 +123,56 @@ DWORD WnbdIoctlRemove(HANDLE Adapter, const char *InstanceName, PWNBD_REMOVE_COM
     return ControlSend(Adapter, &Command, sizeof(Command), NULL, 0, 0, NULL, Overlapped);
 }
 
-/* Bytes of a list of Count disks; a count that can't be is as large as a DWORD gets. */
-static DWORD ListSize(UINT32 Count, UINT32 ElementSize)
+/* How every list begins. */
+typedef struct {
+    UINT32 ElementSize;
+    UINT32 Count;
+} LIST_HEADER;
+_Static_assert(offsetof(WNBD_CONNECTION_LIST, Connections) == sizeof(LIST_HEADER) &&
+                   offsetof(WNBD_OPTION_LIST, Options) == sizeof(LIST_HEADER),
+               "a list's elements follow its header");
+
+/* Bytes of a list of Count elements; a count that can't be is as large as a DWORD gets. */
+static DWORD ListSize(const LIST_HEADER *List, UINT32 Count)
 {
-    UINT64 Size = offsetof(WNBD_CONNECTION_LIST, Connections) + (UINT64)Count * ElementSize;
+    UINT64 Size = sizeof(*List) + (UINT64)Count * List->ElementSize;
     return Size > MAXDWORD ? MAXDWORD : (DWORD)Size;
+}
+
+DWORD ControlList(HANDLE Adapter, void *In, DWORD InSize, void *List, PDWORD BufferSize, UINT32 ElementBytes,
+                  LPOVERLAPPED Overlapped)
+{
+    if (!BufferSize || (!List && (*BufferSize || Overlapped))) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (Overlapped) {
+        return ControlSend(Adapter, In, InSize, List, *BufferSize, 0, NULL, Overlapped);
+    }
+    /* The count comes with any answer: a buffer too small for that is replaced by one of ours. */
+    LIST_HEADER Own = {0};
+    LIST_HEADER *Target = *BufferSize < sizeof(Own) ? &Own : List;
+    DWORD TargetSize = *BufferSize < sizeof(Own) ? sizeof(Own) : *BufferSize;
+    DWORD Answered = 0;
+    DWORD Error = ControlSend(Adapter, In, InSize, Target, TargetSize, sizeof(Own), &Answered, NULL);
+    if (Error) {
+        return Error;
+    }
+    if (Target->ElementSize < ElementBytes) {
+        LogError("the driver lists elements of %u bytes, %u are expected", Target->ElementSize, ElementBytes);
+        return ERROR_INVALID_DATA;
+    }
+    UINT32 Total = Target->Count;
+    UINT32 Stored = (Answered - (DWORD)sizeof(Own)) / Target->ElementSize;
+    Target->Count = Total < Stored ? Total : Stored;
+    *BufferSize = ListSize(Target, Total);
+    return ERROR_SUCCESS;
 }
 
 DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD BufferSize, LPOVERLAPPED Overlapped)
 {
-    if (!BufferSize || (!ConnectionList && (*BufferSize || Overlapped))) {
-        return ERROR_INVALID_PARAMETER;
-    }
     WNBD_IOCTL_LIST_COMMAND Command = {IOCTL_WNBD_LIST};
-    if (Overlapped) {
-        return ControlSend(Adapter, &Command, sizeof(Command), ConnectionList, *BufferSize, 0, NULL, Overlapped);
-    }
-    const DWORD HeaderBytes = offsetof(WNBD_CONNECTION_LIST, Connections);
-    /* The count comes with any answer: a buffer too small for one disk is replaced by one of ours. */
-    WNBD_CONNECTION_LIST Own = {0};
-    bool TooSmall = *BufferSize < sizeof(Own);
-    PWNBD_CONNECTION_LIST Target = TooSmall ? &Own : ConnectionList;
-    DWORD TargetSize = TooSmall ? sizeof(Own) : *BufferSize;
-    DWORD Answered = 0;
-    DWORD Error = ControlSend(Adapter, &Command, sizeof(Command), Target, TargetSize, HeaderBytes, &Answered, NULL);
-    if (Error) {
-        return Error;
-    }
-    if (Target->ElementSize < sizeof(WNBD_CONNECTION_INFO)) {
-        LogError("the driver lists disks of %u bytes, %u are expected", Target->ElementSize,
-                 (unsigned)sizeof(WNBD_CONNECTION_INFO));
-        return ERROR_INVALID_DATA;
-    }
-    UINT32 Total = Target->Count;
-    UINT32 Stored = (Answered - HeaderBytes) / Target->ElementSize;
-    Target->Count = Total < Stored ? Total : Stored;
-    if (TooSmall && *BufferSize >= HeaderBytes) {
-        ConnectionList->ElementSize = Own.ElementSize;
-        ConnectionList->Count = 0;
-    }
-    *BufferSize = ListSize(Total, Target->ElementSize);
-    return ERROR_SUCCESS;
+    return ControlList(Adapter, &Command, sizeof(Command), ConnectionList, BufferSize, sizeof(WNBD_CONNECTION_INFO),
+                       Overlapped);
 }
 
 DWORD WnbdIoctlShow(HANDLE Adapter, const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo,

@@ -75,6 +75,20 @@ bool PropertiesAreValid(const WNBD_PROPERTIES *Properties, TEXT *Cause);
 DWORD ControlSend(HANDLE Adapter, void *In, DWORD InSize, void *Out, DWORD OutSize, DWORD MinimumOut, DWORD *Returned,
                   LPOVERLAPPED Overlapped);
 
+/*
+ * DeviceIoControl that waits, on a handle opened with or without
+ * FILE_FLAG_OVERLAPPED; Overlapped may be NULL. *Returned: bytes of the answer.
+ */
+DWORD ControlDevice(HANDLE Device, DWORD Code, void *In, DWORD InSize, void *Out, DWORD OutSize, DWORD *Returned,
+                    LPOVERLAPPED Overlapped);
+
+/*
+ * Sends a command that is answered with a list, whose elements have at least
+ * ElementBytes; the rules are WnbdIoctlList's.
+ */
+DWORD ControlList(HANDLE Adapter, void *In, DWORD InSize, void *List, PDWORD BufferSize, UINT32 ElementBytes,
+                  LPOVERLAPPED Overlapped);
+
 /* ---- windows_disk.c ---- */
 
 /* A disk that Windows has made. */

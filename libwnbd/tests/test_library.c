@@ -50,6 +50,37 @@ static void ArgumentsOfDisks(void)
     WnbdClose(NULL);
 }
 
+static void ArgumentsOfOptions(void)
+{
+    DWORD Size = sizeof(WNBD_OPTION_LIST);
+    DWORD None = 0;
+    OVERLAPPED Overlapped;
+    memset(&Overlapped, 0, sizeof(Overlapped));
+    WNBD_OPTION_VALUE Value = {.Type = WnbdOptInt64};
+    DWORD Limit;
+    RETURNS(REFUSED, WnbdIoctlReloadConfig(NULL, NULL));
+    RETURNS(REFUSED, WnbdIoctlGetDrvOpt(SomeHandle, LongName, &Value, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlGetDrvOpt(SomeHandle, "\xff", &Value, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlGetDrvOpt(SomeHandle, "LogLevel", NULL, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlSetDrvOpt(SomeHandle, NULL, &Value, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlSetDrvOpt(SomeHandle, "LogLevel", NULL, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlResetDrvOpt(SomeHandle, "", FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlListDrvOpt(SomeHandle, NULL, NULL, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlListDrvOpt(SomeHandle, NULL, &Size, FALSE, NULL));
+    RETURNS(REFUSED, WnbdIoctlListDrvOpt(SomeHandle, NULL, &None, FALSE, &Overlapped));
+    RETURNS(REFUSED, WnbdGetDrvOpt(LongName, &Value, FALSE));
+    RETURNS(REFUSED, WnbdGetDrvOpt("LogLevel", NULL, FALSE));
+    RETURNS(REFUSED, WnbdSetDrvOpt("", &Value, FALSE));
+    RETURNS(REFUSED, WnbdSetDrvOpt("LogLevel", NULL, FALSE));
+    RETURNS(REFUSED, WnbdResetDrvOpt(NULL, FALSE));
+    RETURNS(REFUSED, WnbdListDrvOpt(NULL, NULL, FALSE));
+    RETURNS(REFUSED, WnbdListDrvOpt(NULL, &Size, FALSE));
+    RETURNS(REFUSED, WnbdIoctlGetIOLimits(NULL, &Limit, &Limit, NULL));
+    RETURNS(REFUSED, WnbdIoctlGetIOLimits(INVALID_HANDLE_VALUE, &Limit, &Limit, NULL));
+    RETURNS(REFUSED, WnbdIoctlGetIOLimits(SomeHandle, NULL, &Limit, NULL));
+    RETURNS(REFUSED, WnbdIoctlGetIOLimits(SomeHandle, &Limit, NULL, NULL));
+}
+
 static void ArgumentsOfCommands(void)
 {
     WNBD_CONNECTION_INFO Info;
@@ -156,12 +187,14 @@ void TestArguments(void)
     SomeHandle = CreateEventW(NULL, TRUE, FALSE, NULL);
     ArgumentsOfDisks();
     ArgumentsOfCommands();
+    ArgumentsOfOptions();
     ArgumentsOfProperties();
     CloseHandle(SomeHandle);
 }
 
 void TestNoAdapter(void)
 {
+    WNBD_OPTION_VALUE Value = {.Type = WnbdOptInt64};
     HANDLE Adapter = NULL;
     DEVINST Node;
     WNBD_CREATE_RESULT Result;
@@ -179,6 +212,10 @@ void TestNoAdapter(void)
     RETURNS(ERROR_OPEN_FAILED, WnbdShow("foo", &Info));
     RETURNS(ERROR_OPEN_FAILED, WnbdGetDriverStats("foo", &Stats));
     RETURNS(ERROR_OPEN_FAILED, WnbdGetDriverVersion(&Version));
+    RETURNS(ERROR_OPEN_FAILED, WnbdGetDrvOpt("LogLevel", &Value, FALSE));
+    RETURNS(ERROR_OPEN_FAILED, WnbdSetDrvOpt("LogLevel", &Value, TRUE));
+    RETURNS(ERROR_OPEN_FAILED, WnbdResetDrvOpt("LogLevel", TRUE));
+    RETURNS(ERROR_OPEN_FAILED, WnbdListDrvOpt(NULL, &Size, FALSE));
     RETURNS(ERROR_OPEN_FAILED, WnbdRemoveEx("foo", NULL));
     RETURNS(ERROR_OPEN_FAILED, WnbdPollDiskNumber("foo", TRUE, FALSE, 0, 0, &Number));
     RETURNS(ERROR_OPEN_FAILED, WnbdCreate(&Properties, NULL, NULL, &Disk));

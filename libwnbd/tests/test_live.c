@@ -211,6 +211,89 @@ static void LiveList(void)
     CheckList(LIST_SIZE(3), 2);
 }
 
+/* WnbdListDrvOpt with room for so many options. */
+static void CheckOptions(UINT32 Room, BOOLEAN Persistent, UINT32 Wanted, UINT32 All)
+{
+    static union {
+        WNBD_OPTION_LIST List;
+        BYTE Bytes[offsetof(WNBD_OPTION_LIST, Options) + 12 * sizeof(WNBD_OPTION)];
+    } Buffer;
+    const DWORD Header = offsetof(WNBD_OPTION_LIST, Options);
+    const DWORD Size = Header + Room * (DWORD)sizeof(WNBD_OPTION);
+    DWORD Told = Size;
+    memset(&Buffer, 0xcc, sizeof(Buffer));
+    RETURNS(0, WnbdListDrvOpt(&Buffer.List, &Told, Persistent));
+    CHECK(Told == Header + All * sizeof(WNBD_OPTION));
+    CHECK(Buffer.List.Count == Wanted && Buffer.List.ElementSize == sizeof(WNBD_OPTION));
+    CHECK(Buffer.Bytes[Size] == 0xcc);
+    if (Wanted != 0) {
+        CHECK(wcscmp(Buffer.List.Options[0].Name, L"LogLevel") == 0);
+        CHECK(Buffer.List.Options[0].Default.Data.AsInt64 == 1);
+    }
+}
+
+static void LiveOptions(void)
+{
+    OVERLAPPED Wait;
+    WNBD_OPTION_VALUE Value;
+    DWORD Size = 0;
+    RETURNS(0, WnbdListDrvOpt(NULL, &Size, FALSE));
+    CHECK(Size == offsetof(WNBD_OPTION_LIST, Options) + 10 * sizeof(WNBD_OPTION));
+    CheckOptions(0, FALSE, 0, 10);
+    CheckOptions(3, FALSE, 3, 10);
+    CheckOptions(11, FALSE, 10, 10);
+    CheckOptions(2, TRUE, 0, 0);
+    memset(&Value, 0, sizeof(Value));
+    Value.Type = WnbdOptInt64;
+    Value.Data.AsInt64 = 3;
+    RETURNS(0, WnbdSetDrvOpt("loglevel", &Value, TRUE));
+    CheckOptions(2, TRUE, 1, 1);
+    RETURNS(0, WnbdResetDrvOpt("LogLevel", FALSE));
+    RETURNS(0, WnbdGetDrvOpt("LogLevel", &Value, FALSE));
+    CHECK(Value.Type == WnbdOptInt64 && Value.Data.AsInt64 == 1);
+    RETURNS(0, WnbdIoctlReloadConfig(Adapter, NULL));
+    RETURNS(0, WnbdGetDrvOpt("LogLevel", &Value, FALSE));
+    CHECK(Value.Data.AsInt64 == 3);
+    RETURNS(0, WnbdResetDrvOpt("LogLevel", TRUE));
+    RETURNS(ERROR_FILE_NOT_FOUND, WnbdGetDrvOpt("LogLevel", &Value, TRUE));
+    RETURNS(ERROR_FILE_NOT_FOUND, WnbdGetDrvOpt("LogLevels", &Value, FALSE));
+    Value.Type = WnbdOptInt64;
+    Value.Data.AsInt64 = 5;
+    RETURNS(ERROR_INVALID_PARAMETER, WnbdSetDrvOpt("LogLevel", &Value, FALSE));
+    Value.Type = WnbdOptBool;
+    RETURNS(ERROR_INVALID_PARAMETER, WnbdSetDrvOpt("LogLevel", &Value, FALSE));
+    memset(&Wait, 0, sizeof(Wait));
+    Wait.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+    RETURNS(0, Finish(WnbdIoctlGetDrvOpt(Adapter, "MaxIOReqPerLun", &Value, FALSE, &Wait), &Wait));
+    CHECK(Value.Data.AsInt64 == 255);
+    CloseHandle(Wait.hEvent);
+}
+
+/* What the adapter started with, asked over handles of both kinds. */
+static void LiveLimits(void)
+{
+    WCHAR Path[64];
+    DWORD Number = 0, PerDisk = 0, PerAdapter = 0;
+    OVERLAPPED Wait;
+    RETURNS(0, WnbdPollDiskNumber("one", TRUE, TRUE, 10000, 100, &Number));
+    swprintf(Path, sizeof(Path) / sizeof(Path[0]), L"\\\\.\\PhysicalDrive%lu", Number);
+    memset(&Wait, 0, sizeof(Wait));
+    Wait.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+    for (int Round = 0; Round < 4; Round++) {
+        HANDLE Disk = CreateFileW(Path, 0, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING,
+                                  Round & 1 ? FILE_FLAG_OVERLAPPED : 0, NULL);
+        CHECK(Disk != INVALID_HANDLE_VALUE);
+        PerDisk = PerAdapter = 0;
+        RETURNS(0, WnbdIoctlGetIOLimits(Disk, &PerDisk, &PerAdapter, Round & 2 ? &Wait : NULL));
+        CHECK(PerDisk == 255 && PerAdapter == 1000);
+        CloseHandle(Disk);
+    }
+    /* Not a disk. */
+    PerDisk = 7;
+    CHECK(WnbdIoctlGetIOLimits(Wait.hEvent, &PerDisk, &PerAdapter, NULL) != 0 && PerDisk == 7);
+    CloseHandle(Wait.hEvent);
+}
+
 static void LiveUnknown(void)
 {
     WNBD_DRV_STATS Stats;
@@ -291,6 +374,8 @@ void TestLive(UINT32 Port, void (*Run)(const char *Name, void (*Test)(void)))
     Run("library.live.stats", LiveStats);
     Run("library.live.list", LiveList);
     Run("library.live.overlapped", LiveOverlapped);
+    Run("library.live.options", LiveOptions);
+    Run("library.live.limits", LiveLimits);
     Run("library.live.unknown", LiveUnknown);
     Run("library.live.threads", LiveThreads);
     Run("library.live.remove", LiveRemove);
