@@ -90,5 +90,9 @@ uint32_t CommandShow(const COMMAND_LINE *Line);            /* cmd_show.c */
 uint32_t CommandStats(const COMMAND_LINE *Line);           /* cmd_show.c */
 uint32_t CommandMap(const COMMAND_LINE *Line);             /* cmd_map.c */
 uint32_t CommandUnmap(const COMMAND_LINE *Line);           /* cmd_unmap.c */
+uint32_t CommandListOptions(const COMMAND_LINE *Line);     /* cmd_option.c */
+uint32_t CommandGetOption(const COMMAND_LINE *Line);       /* cmd_option.c */
+uint32_t CommandSetOption(const COMMAND_LINE *Line);       /* cmd_option.c */
+uint32_t CommandResetOption(const COMMAND_LINE *Line);     /* cmd_option.c */
 uint32_t CommandInstallDriver(const COMMAND_LINE *Line);   /* cmd_driver.c */
 uint32_t CommandUninstallDriver(const COMMAND_LINE *Line); /* cmd_driver.c */

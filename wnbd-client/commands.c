@@ -10,12 +10,25 @@
 
 #include <wnbd.h>
 
+#include "base/option_table.h"
+
 #define NAME_MAX_BYTES (WNBD_MAX_NAME_LENGTH - 1)
 #define PATH_MAX_BYTES 32767
 #define MILLISECONDS 1000
 #define SECONDS_MAX (UINT32_MAX / MILLISECONDS) /* the library takes milliseconds in 32 bits */
 
 #define INSTANCE_ARGUMENT(HelpText) {.Name = "instance-name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = (HelpText)}
+
+#define OPTION_ARGUMENT {.Name = "name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = "the option, as 'list-opt' names it"}
+
+/* What each of the driver's options takes, as part of a sentence. */
+#define OPTION_TAKES_Bool(Minimum, Maximum) "true or false"
+#define OPTION_TAKES_Int64(Minimum, Maximum) Minimum " to " Maximum
+#define OPTION_WHEN_AT_ONCE ""
+#define OPTION_WHEN_AT_START ", from the adapter's next start"
+#define OPTION_WHEN_NONE_YET ", no effect yet"
+#define OPTION_TAKES(Name, Type, Default, Minimum, Maximum, Effect)                                                    \
+    " " #Name " (" OPTION_TAKES_##Type(#Minimum, #Maximum) OPTION_WHEN_##Effect ");"
 
 const OPTION_SPEC CommandCommonOptions[] = {
     {.Name = "debug", .Help = "write what the library does to standard error"},
@@ -135,6 +148,37 @@ const COMMAND_SPEC CommandTable[] = {
         .Summary = "print the driver's I/O counters of one disk",
         .Description = "The TimeSince... lines are in milliseconds; -1: it has not happened yet.",
         .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+    },
+    {
+        .Name = "list-opt",
+        .Handler = CommandListOptions,
+        .Summary = "list the driver's options",
+        .Description = "Prints a line for each: its name, its present value and its default.",
+        .Options = {{.Name = "persistent", .Help = "only those with a persistent value, and that"}},
+    },
+    {
+        .Name = "get-opt",
+        .Handler = CommandGetOption,
+        .Summary = "print one of the driver's options",
+        .Arguments = {OPTION_ARGUMENT},
+        .Options = {{.Name = "persistent", .Help = "the persistent value instead of the present one"}},
+    },
+    {
+        .Name = "set-opt",
+        .Handler = CommandSetOption,
+        .Summary = "set one of the driver's options",
+        .Description = "When the adapter starts, every option gets its persistent value, or its default if it has "
+                       "none. The options, and what they take:" OPTION_TABLE(OPTION_TAKES) " case does not "
+                                                                                           "matter.",
+        .Arguments = {OPTION_ARGUMENT, {.Name = "value", .MaxLengthBytes = NAME_MAX_BYTES, .Help = "its new value"}},
+        .Options = {{.Name = "persistent", .Help = "make it the persistent value too"}},
+    },
+    {
+        .Name = "reset-opt",
+        .Handler = CommandResetOption,
+        .Summary = "reset one of the driver's options",
+        .Arguments = {OPTION_ARGUMENT},
+        .Options = {{.Name = "persistent", .Help = "delete its persistent value too"}},
     },
     {
         .Name = "install-driver",

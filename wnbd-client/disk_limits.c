@@ -4,22 +4,9 @@
  */
 #include "disk_limits.h"
 
-#include <stddef.h>
 #include <wchar.h>
 
-#include <windows.h>
-#include <winioctl.h>
-
-/* STORAGE_DEVICE_IO_CAPABILITY_DESCRIPTOR, which not every winioctl.h has. */
-typedef struct {
-    DWORD Version;
-    DWORD Size;
-    DWORD LunMaxIoCount;
-    DWORD AdapterMaxIoCount;
-} IO_CAPABILITY;
-_Static_assert(sizeof(IO_CAPABILITY) == 16, "as Windows defines it");
-
-#define IO_CAPABILITY_PROPERTY ((STORAGE_PROPERTY_ID)48) /* StorageDeviceIoCapabilityProperty */
+#include <wnbd.h>
 
 DISK_LIMITS DiskLimitsRead(int32_t DiskNumber)
 {
@@ -33,14 +20,11 @@ DISK_LIMITS DiskLimitsRead(int32_t DiskNumber)
     if (Disk == INVALID_HANDLE_VALUE) {
         return Limits;
     }
-    STORAGE_PROPERTY_QUERY Query = {.PropertyId = IO_CAPABILITY_PROPERTY, .QueryType = PropertyStandardQuery};
-    IO_CAPABILITY Answer = {0};
-    DWORD Length = 0;
-    BOOL Answered = DeviceIoControl(Disk, IOCTL_STORAGE_QUERY_PROPERTY, &Query, sizeof(Query), &Answer, sizeof(Answer),
-                                    &Length, NULL);
-    if (Answered && Length >= sizeof(Answer) && Answer.Size >= sizeof(Answer)) {
-        Limits.PerLun = Answer.LunMaxIoCount;
-        Limits.PerAdapter = Answer.AdapterMaxIoCount;
+    DWORD PerLun;
+    DWORD PerAdapter;
+    if (WnbdIoctlGetIOLimits(Disk, &PerLun, &PerAdapter, NULL) == ERROR_SUCCESS) {
+        Limits.PerLun = PerLun;
+        Limits.PerAdapter = PerAdapter;
     }
     CloseHandle(Disk);
     return Limits;

@@ -13,7 +13,6 @@ typedef struct {
 } DISK_LIMITS;
 
 /*
- * Asks the disk \\.\PhysicalDriveN, DiskNumber being N or -1, for its StorageDeviceIoCapabilityProperty
- * (STORAGE_DEVICE_IO_CAPABILITY_DESCRIPTOR in the Windows documentation).
+ * Asks the disk \\.\PhysicalDriveN, DiskNumber being N or -1.
  */
 DISK_LIMITS DiskLimitsRead(int32_t DiskNumber);

@@ -22,15 +22,6 @@ static const char *Name(NAME_TEXT *Buffer, const char *Text, size_t SizeBytes)
     return OutputSafe(Buffer->Text, sizeof(Buffer->Text), Text, SizeBytes);
 }
 
-static const char *WideName(NAME_TEXT *Buffer, const WCHAR *Text, size_t Size)
-{
-    NAME_TEXT Narrow;
-    int Length = (int)wcsnlen(Text, Size);
-    int Used =
-        Length == 0 ? 0 : WideCharToMultiByte(CP_UTF8, 0, Text, Length, Narrow.Text, sizeof(Narrow.Text), NULL, NULL);
-    return OutputSafe(Buffer->Text, sizeof(Buffer->Text), Narrow.Text, (size_t)Used);
-}
-
 static const char *Boolean(bool Value)
 {
     return Value ? "true" : "false";
@@ -115,7 +106,7 @@ void DiskTextPrintInfo(const WNBD_CONNECTION_INFO *Info, const DISK_LIMITS *Limi
     PrintNumber("MaxUnmapDescCount", Properties->MaxUnmapDescCount);
     PrintNumber("Pid", Properties->Pid);
     PrintNumber("DiskNumber", Info->DiskNumber);
-    PrintText("PNPDeviceID", WideName(&Buffer, Info->PNPDeviceID, WNBD_MAX_NAME_LENGTH));
+    PrintText("PNPDeviceID", OutputSafeWide(Buffer.Text, sizeof(Buffer.Text), Info->PNPDeviceID, WNBD_MAX_NAME_LENGTH));
     PrintNumber("BusNumber", Info->BusNumber);
     PrintNumber("TargetId", Info->TargetId);
     PrintNumber("Lun", Info->Lun);

@@ -14,6 +14,8 @@ typedef enum {
     ACTION_DISK, /* anything about one disk that must exist: show, stats */
     ACTION_MAP,
     ACTION_UNMAP,
+    ACTION_OPTION,
+    ACTION_KEPT_OPTION, /* an option that there is: its persistent value */
     ACTION_VERSION,
     ACTION_FIND_INF, /* before ACTION_INSTALL */
     ACTION_INSTALL,

@@ -7,12 +7,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <windows.h>
 
 #include "base/utf8.h"
 
 #define LINE_WIDTH 80
+#define WIDE_MAX 256 /* characters of a text of the driver's */
 
 static volatile LONG FirstFailure;
 
@@ -157,6 +159,15 @@ const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextS
     }
     Buffer[Used] = '\0';
     return Buffer;
+}
+
+const char *OutputSafeWide(char *Buffer, size_t Size, const wchar_t *Text, size_t Length)
+{
+    char Narrow[WIDE_MAX * 3];
+    size_t Count = wcsnlen(Text, Length < WIDE_MAX ? Length : WIDE_MAX);
+    int Used =
+        Count == 0 ? 0 : WideCharToMultiByte(CP_UTF8, 0, Text, (int)Count, Narrow, (int)sizeof(Narrow), NULL, NULL);
+    return OutputSafe(Buffer, Size, Narrow, (size_t)Used);
 }
 
 size_t OutputWidth(const char *Text)

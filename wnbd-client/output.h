@@ -29,6 +29,9 @@ uint32_t OutputStatus(void);
  */
 const char *OutputSafe(char *Buffer, size_t Size, const char *Text, size_t TextSizeBytes);
 
+/* The same for UTF-16, at most Length characters of it. */
+const char *OutputSafeWide(char *Buffer, size_t Size, const wchar_t *Text, size_t Length);
+
 /* Returns the number of code points of the UTF-8 string Text: what a column's width counts. */
 size_t OutputWidth(const char *Text);
 

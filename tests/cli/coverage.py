@@ -16,7 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LITERAL = r'"(?:[^"\\\n]|\\.)*"'
 LITERALS = rf"{LITERAL}(?:\s*{LITERAL})*"
 COMMANDS = {"LIST": "list", "DISK": "show stats", "MAP": "map", "UNMAP": "unmap rm", "VERSION": "version -v",
-            "FIND_INF": "install-driver", "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver"}
+            "OPTION": "list-opt get-opt set-opt reset-opt", "KEPT_OPTION": "get-opt", "FIND_INF": "install-driver",
+            "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver"}
 SHORTEST = 4  # characters of a text that is worth looking for
 
 # Texts that no test can provoke, each with the reason.

@@ -44,6 +44,24 @@ class Readme(unittest.TestCase):
         for text in texts:
             self.assertTrue(any(text in line for line in errors), f"no error says: {text}")
 
+    def test_options_are_those_of_the_driver(self):
+        section = self.text.split("### Driver options\n")[1].split("\n## ")[0]
+        rows = re.findall(r"OPTION\((\w+), (\w+), (\w+), (\w+), (\w+), (\w+)\)", read("core/base/option_table.h"))
+        self.assertEqual(len(rows), 10)
+        shown = re.findall(r"(?m)^    (\w+) +: (\w+) \(Default: (\w+)\)$", section)
+        described = {name: (values, effect) for names, values, effect in
+                     re.findall(r"(?m)^\| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", section)
+                     for name in re.findall(r"`(\w+)`", names)}
+        bools = {"0": "false", "1": "true"}
+        self.assertEqual(shown, [(name, *[bools[default] if kind == "Bool" else default] * 2)
+                                 for name, kind, default, *_ in rows])
+        self.assertEqual(set(described), {row[0] for row in rows})
+        for name, kind, _, least, most, effect in rows:
+            values, words = described[name]
+            self.assertEqual(values, "`true`, `false`" if kind == "Bool" else f"{least} to {most}", name)
+            self.assertEqual(words == "no effect yet", effect == "NONE_YET", name)
+            self.assertEqual("from the adapter's next start" in words, effect == "AT_START", name)
+
     def test_commands_exist(self):
         client = read("wnbd-client/commands.c")
         for command in set(re.findall(r"wnbd-client(?:\.exe)? ([a-z][a-z-]+)", self.text)) - {"help"}:

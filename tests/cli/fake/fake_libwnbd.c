@@ -6,6 +6,7 @@
  *   FUNCTION status KEY=VALUE...   what FUNCTION returns and fills in; FUNCTION without a line returns 0 and zeroes
  *   disk KEY=VALUE...              a disk for WnbdList; the first of the name asked for is WnbdShow's
  *   export NAME                    an export for WnbdListExports
+ *   option KEY=VALUE...            an option for WnbdListDrvOpt: Name, Type (WnbdOptValType), Default, Value
  *
  * Values may have \xNN for a byte.
  */
@@ -339,6 +340,79 @@ DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
         Log(WnbdLogLevelWarning, Warning);
     }
     return StatusOf("WnbdRemoveEx");
+}
+
+static void ValueFill(const char *Fields, const char *Key, PWNBD_OPTION_VALUE Value)
+{
+    char Text[WNBD_MAX_NAME_LENGTH] = "";
+    memset(Value, 0, sizeof(*Value));
+    Value->Type = (WnbdOptValType)FieldNumber(Fields, "Type", WnbdOptInt64);
+    if (Value->Type == WnbdOptBool) {
+        Value->Data.AsBool = FieldNumber(Fields, Key, 0) != 0;
+    } else if (Value->Type == WnbdOptInt64) {
+        Value->Data.AsInt64 = FieldNumber(Fields, Key, 0);
+    } else if (FieldText(Fields, Key, Text, sizeof(Text))) {
+        MultiByteToWideChar(CP_UTF8, 0, Text, -1, Value->Data.AsWstr, WNBD_MAX_NAME_LENGTH);
+    }
+}
+
+DWORD WnbdListDrvOpt(PWNBD_OPTION_LIST OptionList, PDWORD BufferSize, BOOLEAN Persistent)
+{
+    UINT32 ElementSize =
+        (UINT32)FieldNumber(ScriptFind("WnbdListDrvOpt", 0), "ElementSize", (INT64)sizeof(WNBD_OPTION));
+    DWORD Given = *BufferSize;
+    UINT32 Count = 0;
+    Record("WnbdListDrvOpt Persistent=%u\n", Persistent);
+    OptionList->ElementSize = ElementSize;
+    OptionList->Count = 0;
+    for (const char *Fields; (Fields = ScriptFind("option", (int)Count)) != NULL; Count++) {
+        char Name[WNBD_MAX_OPT_NAME_LENGTH] = "";
+        WNBD_OPTION Option;
+        size_t At = offsetof(WNBD_OPTION_LIST, Options) + (size_t)Count * ElementSize;
+        memset(&Option, 0, sizeof(Option));
+        FieldText(Fields, "Name", Name, sizeof(Name));
+        MultiByteToWideChar(CP_UTF8, 0, Name, -1, Option.Name, WNBD_MAX_OPT_NAME_LENGTH);
+        ValueFill(Fields, "Default", &Option.Default);
+        ValueFill(Fields, "Value", &Option.Value);
+        Option.Type = Option.Value.Type;
+        if (At + ElementSize <= Given) {
+            memcpy((char *)OptionList + At, &Option, ElementSize < sizeof(Option) ? ElementSize : sizeof(Option));
+            OptionList->Count++;
+        }
+    }
+    *BufferSize = (DWORD)offsetof(WNBD_OPTION_LIST, Options) + Count * ElementSize;
+    return StatusOf("WnbdListDrvOpt");
+}
+
+DWORD WnbdGetDrvOpt(const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent)
+{
+    Record("WnbdGetDrvOpt %s Persistent=%u\n", Name, Persistent);
+    ValueFill(ScriptFind("WnbdGetDrvOpt", 0), "Value", Value);
+    return StatusOf("WnbdGetDrvOpt");
+}
+
+DWORD WnbdSetDrvOpt(const char *Name, PWNBD_OPTION_VALUE Value, BOOLEAN Persistent)
+{
+    char Text[WNBD_MAX_NAME_LENGTH * 3] = "";
+    WideCharToMultiByte(CP_UTF8, 0, Value->Data.AsWstr, -1, Text, sizeof(Text), NULL, NULL);
+    Record("WnbdSetDrvOpt %s Type=%d Value=%s Persistent=%u\n", Name, (int)Value->Type, Text, Persistent);
+    return StatusOf("WnbdSetDrvOpt");
+}
+
+DWORD WnbdResetDrvOpt(const char *Name, BOOLEAN Persistent)
+{
+    Record("WnbdResetDrvOpt %s Persistent=%u\n", Name, Persistent);
+    return StatusOf("WnbdResetDrvOpt");
+}
+
+/* No test has a disk of Windows' that could be asked. */
+DWORD WnbdIoctlGetIOLimits(HANDLE DiskHandle, PDWORD LunMaxIoCount, PDWORD AdapterMaxIoCount, LPOVERLAPPED Overlapped)
+{
+    (void)DiskHandle;
+    (void)LunMaxIoCount;
+    (void)AdapterMaxIoCount;
+    (void)Overlapped;
+    return ERROR_NOT_SUPPORTED;
 }
 
 DWORD WnbdInstallDriver(CONST CHAR *FileName, PBOOL RebootRequired)
