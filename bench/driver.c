@@ -13,6 +13,7 @@
 #include <wnbd_ioctl.h>
 
 #include "native.h"
+#include "nbd/nbd.h"
 #include "pool.h"
 #include "queue.h"
 
