@@ -156,16 +156,16 @@ static void FetchDeliver(const QUEUE *Queue, FETCH *Fetch, const WIRE *Wire)
 _IRQL_requires_(DISPATCH_LEVEL)
 static void FetchDescriptors(FETCH *Fetch, const REQUEST *Request)
 {
-    PWNBD_UNMAP_DESCRIPTOR Descriptors = (PWNBD_UNMAP_DESCRIPTOR)Fetch->Memory.Bytes;
-    ULONG Count = 0;
+    Fetch->FilledBytes = 0;
     for (ULONG Index = 0; Index < Request->DescriptorCount; Index++) {
         WNBD_UNMAP_DESCRIPTOR Descriptor = {0};
         QueueUnmapDescriptor(Request, Index, &Descriptor.BlockAddress, &Descriptor.BlockCount);
         if (Descriptor.BlockCount != 0) {
-            Descriptors[Count++] = Descriptor;
+            /* The process's buffer begins where it likes. */
+            RtlCopyMemory(Fetch->Memory.Bytes + Fetch->FilledBytes, &Descriptor, sizeof(Descriptor));
+            Fetch->FilledBytes += sizeof(Descriptor);
         }
     }
-    Fetch->FilledBytes = Count * sizeof(WNBD_UNMAP_DESCRIPTOR);
 }
 
 /* A piece of the payload. TRUE: all of it is there. Lock held. */
