@@ -143,8 +143,8 @@ static void FetchDeliver(const QUEUE *Queue, FETCH *Fetch, const WIRE *Wire)
         break;
     case WIRE_COMMAND_RESERVE_OUT:
         Request->Cmd.PersistResOut.ServiceAction = Wire->Request->ServiceAction;
-        Request->Cmd.PersistResOut.Scope = Wire->Request->Scope & 0xF;
-        Request->Cmd.PersistResOut.Type = Wire->Request->Type & 0xF;
+        Request->Cmd.PersistResOut.Scope = Wire->Request->Scope & 0xFu;
+        Request->Cmd.PersistResOut.Type = Wire->Request->Type & 0xFu;
         Request->Cmd.PersistResOut.ParameterListLength = (USHORT)Fetch->FilledBytes;
         break;
     default: /* a flush is of everything: from block 0 on */

@@ -168,6 +168,10 @@ void NativeClose(NATIVE_FILE *File);
 NTSTATUS NativeIoctl(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
                      ULONG OutputLength, ULONG *Used);
 
+/* The same from a driver, whose request has no thread, and so no process. */
+NTSTATUS NativeIoctlOfDriver(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                             ULONG OutputLength);
+
 /* The same without waiting. Output must stay until NativeRequestWait has returned. */
 NATIVE_REQUEST *NativeIoctlBegin(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
                                  ULONG OutputLength);

@@ -19,6 +19,7 @@ struct NATIVE_REQUEST {
     LIST_ENTRY Link; /* RequestList */
     LONG References;
     bool Ending; /* its thread ends */
+    bool OfDriver;
     /* who has sent it; perhaps gone by now */
     const EPROCESS *Process;
     const KTHREAD *Thread;
@@ -41,7 +42,7 @@ static void RequestSend(NATIVE_FILE *File, PIRP Irp)
     NATIVE_REQUEST *Request = Irp->Native->Context;
     IoGetNextIrpStackLocation(Irp)->FileObject = &File->Object;
     Irp->Tail.Overlay.OriginalFileObject = &File->Object;
-    Irp->Tail.Overlay.Thread = &File->Thread;
+    Irp->Tail.Overlay.Thread = Request->OfDriver ? NULL : &File->Thread;
     Request->Process = File->Thread.Process;
     Request->Thread = &File->Thread;
     GroundLockEnter(&RequestLock);
@@ -198,6 +199,15 @@ NTSTATUS NativeIoctl(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG Inp
                      ULONG OutputLength, ULONG *Used)
 {
     return NativeRequestWait(NativeIoctlBegin(File, Code, Input, InputLength, Output, OutputLength), Used);
+}
+
+NTSTATUS NativeIoctlOfDriver(NATIVE_FILE *File, ULONG Code, const void *Input, ULONG InputLength, void *Output,
+                             ULONG OutputLength)
+{
+    NATIVE_REQUEST *Request = NativeIoctlMake(File, Code, Input, InputLength, Output, OutputLength);
+    Request->OfDriver = true;
+    NativeRequestSend(File, Request);
+    return NativeRequestWait(Request, NULL);
 }
 
 NATIVE_REQUEST *NativeScsiBegin(NATIVE_FILE *File, struct _SCSI_REQUEST_BLOCK *Srb, void *Data, ULONG DataLength)

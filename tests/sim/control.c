@@ -182,6 +182,21 @@ static void PropertiesOfNoDisk(BED *Bed)
 #undef WITH
 }
 
+/* A request of a driver has no process that could serve the disk. */
+static void NobodyServes(BED *Bed)
+{
+    WNBD_CREATE_RESULT Result;
+    WNBD_IOCTL_CREATE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_CREATE_EX};
+    BedProperties(&Command.Properties, "nobody's", 1);
+    Command.Properties.Flags.UseKernelNbd = 0;
+    Command.Properties.BlockCount = 8;
+    Command.Properties.BlockSize = 512;
+    CHECK(NativeIoctlOfDriver(Bed->File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Result, sizeof(Result)) ==
+          STATUS_SUCCESS);
+    CHECK(Result.Status == WIN32_INVALID_PARAMETER);
+    CHECK(strcmp(Result.Message, "no process has asked for the disk, so none would serve it") == 0);
+}
+
 static void CommandOfTheFuture(BED *Bed)
 {
     WNBD_CREATE_RESULT Result;
@@ -244,6 +259,7 @@ int main(int Count, char **Arguments)
         {"commands that there are not", UnknownCommands},
         {"names without an end", NamesWithoutEnd},
         {"properties that make no disk", PropertiesOfNoDisk},
+        {"a disk that nobody would serve", NobodyServes},
         {"a command of which more is known elsewhere", CommandOfTheFuture},
         {"words for connections that are not made", WordsOfConnecting},
         {"numbers of the rest", NumbersOfTheRest},

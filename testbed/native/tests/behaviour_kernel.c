@@ -287,7 +287,7 @@ static NTSTATUS EntryOpensState(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Reg
     EXPECT(IoOpenDriverRegistryKey(DriverObject, DriverRegKeyPersistentState, KEY_READ, 0, &Key) == STATUS_SUCCESS);
     EXPECT(ZwQueryKey(Key, KeyNameInformation, Buffer, 10, &Needed) == STATUS_BUFFER_OVERFLOW);
     EXPECT(ZwQueryKey(Key, KeyNameInformation, Buffer, sizeof(Buffer), &Needed) == STATUS_SUCCESS);
-    EXPECT(Name->NameLength == RegistryPath->Length + 12 && Needed == Name->NameLength + 4);
+    EXPECT(Name->NameLength == RegistryPath->Length + 12u && Needed == Name->NameLength + 4);
     EXPECT(memcmp((PUCHAR)Name->Name + RegistryPath->Length, L"\\State", 12) == 0);
     ZwClose(Key);
     return STATUS_SUCCESS;
