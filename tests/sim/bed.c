@@ -96,6 +96,14 @@ UINT32 BedDiskCount(BED *Bed)
     return List.Count;
 }
 
+void BedAwaitDisks(BED *Bed, UINT32 Count)
+{
+    for (unsigned Tries = 0; BedDiskCount(Bed) != Count; Tries++) {
+        CHECK(Tries < QUIET_TRIES);
+        GroundSleep(QUIET_PAUSE);
+    }
+}
+
 NATIVE_COUNTS BedQuietCounts(void)
 {
     NATIVE_COUNTS Counts, Now;

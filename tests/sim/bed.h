@@ -41,6 +41,8 @@ NTSTATUS BedMap(BED *Bed, const WNBD_PROPERTIES *Properties, WNBD_CREATE_RESULT 
 NTSTATUS BedUnmap(BED *Bed, const char *Name);
 /* How many disks IOCTL_WNBD_LIST tells of. */
 UINT32 BedDiskCount(BED *Bed);
+/* Waits until it is so many: a disk that ends by itself may do so before Windows has seen it. */
+void BedAwaitDisks(BED *Bed, UINT32 Count);
 
 /* What is alive when nothing goes on, once that stays the same for half a second: a scan by the host allocates. */
 NATIVE_COUNTS BedQuietCounts(void);

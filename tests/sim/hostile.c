@@ -100,6 +100,7 @@ void HostileEnd(HOSTILE *Hostile)
 {
     NATIVE_COUNTS Now;
     unsigned Tries = 0;
+    BedAwaitDisks(&Hostile->Bed, 1);
     CHECK(NativeChildWait(Hostile->Bed.Adapter, 1, DEADLINE_MS));
     CHECK(BedUnmap(&Hostile->Bed, "disk") == STATUS_OBJECT_NAME_NOT_FOUND);
     GoodTransfer(Hostile);

@@ -104,6 +104,7 @@ static void RoundInFlight(BED *Bed, uint64_t *Random)
         BedUnmap(Bed, "disk");
     }
     CHECK(FlightEnd(&Flight) > 0);
+    BedAwaitDisks(Bed, 0);
     CHECK(NativeChildWait(Bed->Adapter, 0, 60000));
     DiskClose(&Disk);
     CHECK(BedUnmap(Bed, "disk") == STATUS_OBJECT_NAME_NOT_FOUND);

@@ -32,6 +32,7 @@ static void TestKilledInFlight(void)
         FlightBegin(&Flight, &Disk, DEPTH, LENGTH_BYTES);
         ServerKill(&Server);
         CHECK(FlightEnd(&Flight) > 0);
+        BedAwaitDisks(&Bed, 0);
         CHECK(NativeChildWait(Bed.Adapter, 0, 20000));
         DiskClose(&Disk);
         CHECK(BedUnmap(&Bed, "disk") == STATUS_OBJECT_NAME_NOT_FOUND);
