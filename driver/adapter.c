@@ -557,7 +557,7 @@ static VOID AdapterWatch(PVOID Extension)
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (Unnoticed) {
-        TraceInfo("Windows has missed that the disks have changed: notifying it again");
+        TraceWarning("Windows has missed that the disks have changed: notifying it again");
         StorPortNotification(BusChangeDetected, Adapter, 0);
         AdapterWatchRequest(Adapter);
     }
