@@ -241,10 +241,10 @@ _Use_decl_annotations_
 NTSTATUS CommandCreate(COMMAND *Command)
 {
     UINT32 Win32Error;
-    DISK *Disk;
+    DISK *Disk = NULL;
     const char *Words = CreateRefusal(Command->Buffer, &Win32Error);
     NTSTATUS Status = Words != NULL ? StatusOfWin32(Win32Error) : CreateStart(Command, FALSE, &Disk, &Words);
-    if (Status == STATUS_SUCCESS) {
+    if (Disk != NULL) {
         DiskDescribe(Disk, Command->Buffer);
         DiskRelease(Disk);
         Command->Information = sizeof(WNBD_CONNECTION_INFO);

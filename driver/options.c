@@ -9,7 +9,7 @@
 
 #define OPTION_ROW(Name, Type, Default, Minimum, Maximum, Effect)                                                      \
     {L"" #Name, #Name, WnbdOpt##Type, Default, Minimum, Maximum},
-const OPTION_TYPE OptionTypes[OptionCount] = {OPTION_TABLE(OPTION_ROW)};
+const OPTION_TYPE OptionTypes[OPTION_COUNT] = {OPTION_TABLE(OPTION_ROW)};
 
 /* The table is below the published header and repeats its numbers. */
 #define OPTION_LIMITS(Name, Type, Usual, Least, Most, Effect) enum { Name##Default = (Usual), Name##Maximum = (Most) };
@@ -21,7 +21,7 @@ C_ASSERT(MaxIOReqPerLunMaximum == WNBD_ABS_MAX_IO_REQ_PER_LUN);
 C_ASSERT(StaleReqTimeoutMsDefault == WNBD_DEFAULT_STALE_REQ_TIMEOUT_MS);
 C_ASSERT(StaleConnTimeoutMsDefault == WNBD_DEFAULT_STALE_CONN_TIMEOUT_MS);
 
-volatile LONG64 OptionValues[OptionCount];
+volatile LONG64 OptionValues[OPTION_COUNT];
 
 /* Constant after DriverEntry. Static, as all here: no callback at unload is certain to come. */
 static PDRIVER_OBJECT OptionsDriver;
@@ -40,7 +40,7 @@ _IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS OptionsStart(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     static const WCHAR Parameters[] = L"\\Parameters";
-    for (ULONG Option = 0; Option < OptionCount; Option++) {
+    for (ULONG Option = 0; Option < OPTION_COUNT; Option++) {
         InterlockedExchange64(&OptionValues[Option], OptionTypes[Option].Default);
     }
     OptionsDriver = DriverObject;
@@ -145,8 +145,8 @@ NTSTATUS OptionsReload(void)
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
-    LONG64 Values[OptionCount];
-    for (ULONG Option = 0; Option < OptionCount && NT_SUCCESS(Status); Option++) {
+    LONG64 Values[OPTION_COUNT];
+    for (ULONG Option = 0; Option < OPTION_COUNT && NT_SUCCESS(Status); Option++) {
         Values[Option] = OptionTypes[Option].Default;
         Status = OptionsQuery(Key, Option, &Values[Option]);
         if (Status == STATUS_OBJECT_NAME_NOT_FOUND) {
@@ -154,7 +154,7 @@ NTSTATUS OptionsReload(void)
         }
     }
     ZwClose(Key);
-    for (ULONG Option = 0; Option < OptionCount && NT_SUCCESS(Status); Option++) {
+    for (ULONG Option = 0; Option < OPTION_COUNT && NT_SUCCESS(Status); Option++) {
         InterlockedExchange64(&OptionValues[Option], Values[Option]);
     }
     return Status;

@@ -17,7 +17,7 @@
 #include "wnbd_ioctl.h"
 
 #define OPTION_MEMBER(Name, Type, Default, Minimum, Maximum, Effect) Option##Name,
-typedef enum { OPTION_TABLE(OPTION_MEMBER) OptionCount } OPTION;
+typedef enum { OPTION_TABLE(OPTION_MEMBER) OPTION_COUNT } OPTION;
 #undef OPTION_MEMBER
 
 typedef struct {
@@ -29,8 +29,8 @@ typedef struct {
     LONG64 Maximum;
 } OPTION_TYPE;
 
-extern const OPTION_TYPE OptionTypes[OptionCount];
-extern volatile LONG64 OptionValues[OptionCount];
+extern const OPTION_TYPE OptionTypes[OPTION_COUNT];
+extern volatile LONG64 OptionValues[OPTION_COUNT];
 
 /* The present value; a Bool is 0 or 1. */
 _IRQL_requires_max_(DISPATCH_LEVEL)

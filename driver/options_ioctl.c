@@ -37,7 +37,7 @@ static NTSTATUS OptionsFind(const WCHAR *Name, OPTION *Option)
     if (TextBytes(Name, WNBD_MAX_NAME_LENGTH) == 0) {
         return STATUS_INVALID_PARAMETER;
     }
-    for (*Option = 0; *Option < OptionCount; (*Option)++) {
+    for (*Option = 0; *Option < OPTION_COUNT; (*Option)++) {
         if (TextIs(Name, OptionTypes[*Option].Name)) {
             return STATUS_SUCCESS;
         }
@@ -163,7 +163,7 @@ NTSTATUS OptionsIoctlList(PWNBD_OPTION_LIST List, ULONG RoomBytes, BOOLEAN Persi
     ULONG Room = (RoomBytes - HeaderBytes) / ElementBytes;
     ULONG Count = 0;
     ULONG Written = 0;
-    for (ULONG Option = 0; Option < OptionCount; Option++) {
+    for (ULONG Option = 0; Option < OPTION_COUNT; Option++) {
         LONG64 Number = OptionsValue(Option);
         NTSTATUS Status = Persistent ? OptionsPersistent(Option, &Number) : STATUS_SUCCESS;
         if (Status == STATUS_OBJECT_NAME_NOT_FOUND) {

@@ -33,6 +33,7 @@ NTSTATUS UserMemoryLock(USER_MEMORY *Memory, PVOID Address, ULONG SizeBytes, LOC
     }
     Memory->Mdl = Mdl;
     Memory->SizeBytes = SizeBytes;
+    /* Flags may stand beside the priority. NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange) */
     Memory->Bytes = MmGetSystemAddressForMdlSafe(Mdl, HighPagePriority | MdlMappingNoExecute);
     if (Memory->Bytes == NULL) {
         UserMemoryUnlock(Memory);

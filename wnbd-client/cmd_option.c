@@ -25,14 +25,14 @@ typedef struct {
 /* What this program knows of an option; a newer driver may have others. */
 typedef struct {
     const char *Name;
-    WnbdOptValType Type;
     int64_t Minimum;
     int64_t Maximum;
+    WnbdOptValType Type;
     OPTION_EFFECT Effect;
 } KNOWN_OPTION;
 
 #define KNOWN_ROW(Name, Type, Default, Minimum, Maximum, Effect)                                                       \
-    {#Name, WnbdOpt##Type, Minimum, Maximum, OPTION_EFFECT_##Effect},
+    {#Name, Minimum, Maximum, WnbdOpt##Type, OPTION_EFFECT_##Effect},
 static const KNOWN_OPTION KnownOptions[] = {OPTION_TABLE(KNOWN_ROW)};
 
 static const KNOWN_OPTION *KnownFind(const char *Name)
