@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # make          what ships, into build/dist, and the Windows half of the test bed, into build/testbed
+# make dist     what people download, into build/packages; SIGN=test, or options of tools/sign
 # make demo     the whole path once, to watch
 # make test     all tests
 # make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
@@ -8,6 +9,7 @@
 # make mutants  plants bugs and sees which tests catch them; NAMES="..." for some of tests/mutants
 # make coverage which lines and branches the tests reach, as a table and as HTML
 all: ; @tools/build
+dist: ; @tools/dist $(if $(filter test,$(SIGN)),--test,$(SIGN))
 demo: ; @tools/demo
 test: ; @tools/run-tests
 bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
@@ -16,4 +18,4 @@ fuzz: ; @tools/deps build test && tools/fuzz $(TARGET) $(SECONDS)
 mutants: ; @tools/deps build test && tools/mutants $(NAMES)
 coverage: ; @tools/deps build test && tools/coverage
 clean: ; rm -rf build
-.PHONY: all demo test bench soak fuzz mutants coverage clean
+.PHONY: all dist demo test bench soak fuzz mutants coverage clean

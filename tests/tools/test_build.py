@@ -97,6 +97,9 @@ class Entry(unittest.TestCase):
         self.assertEqual(self.commands(), ["tools/build"])
         self.assertEqual(self.commands("demo"), ["tools/demo"])
         self.assertEqual(self.commands("test"), ["tools/run-tests"])
+        self.assertEqual(self.commands("dist"), ["tools/dist"])
+        self.assertEqual(self.commands("dist", "SIGN=test"), ["tools/dist", "--test"])
+        self.assertEqual(self.commands("dist", "SIGN=--key k"), ["tools/dist", "--key", "k"])
 
     def test_continuous_integration_runs_the_tests(self):
         self.assertIn("exec make test\n", (ROOT / ".ci" / "run").read_text())
