@@ -184,6 +184,15 @@ class Case(unittest.TestCase):
         """disktool's info: {name: text}"""
         return dict(line.split(": ", 1) for line in self.disktool(number, "info").stdout.splitlines() if ": " in line)
 
+    def serving(self, name, mib, *options):
+        """Starts testbed/wine/provider.c; returns it and the numbers of its disks, which can be opened."""
+        program = Program(["provider", name, mib, *options])
+        self.addCleanup(self.let_go, program)
+        line = program.process.stdout.readline().decode().split()
+        if line[:1] != ["serving"]:
+            self.fail(f"{line} {program.wait()}")
+        return program, [int(number) for number in line[1:]]
+
     # Servers and data
 
     def image(self, size=8 * MIB, name="image", seed=1):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
-"""Disks that a process serves (examples/ramdisk), from the library through the driver and back.
+"""Disks that a process serves (examples/ramdisk, testbed/wine/provider.c), from the library through the driver and
+back.
 
 Usage: tools/wine-env python3 tests/wine/test_served.py
 """
@@ -83,6 +84,75 @@ class Served(bed.Case):
         self.assertNotIn(" 0 failed", done.stdout, str(done))
         self.assertIn("0 mismatches", done.stdout, str(done))
         self.disktool("wait-gone", number, 20)
+
+
+class Depth(bed.Case):
+    """64 requests in flight, which are answered in random order, 24 at a time where they come fast enough."""
+
+    def depth(self, threads):
+        program, (number,) = self.serving("served", 4, "--threads", threads, "--hold", 24)
+        self.disktool(number, "random", "--count", 200, "--depth", 64, "--max", "32K", "--seed", threads)
+        stats = self.stats("served")
+        self.assertEqual(stats["TotalSubmittedIORequests"], stats["TotalReceivedIOReplies"])
+        self.assertEqual(stats["OutstandingIOCount"], 0)
+        self.assertEqual(stats["AbortedSubmittedIORequests"] + stats["AbortedUnsubmittedIORequests"], 0)
+        self.unmap("served")
+        done = program.wait()
+        self.assertEqual(done.status, 0, str(done))
+        answered, overtaken, at_once = map(int, re.findall(r"\d+", done.stdout))
+        self.assertGreaterEqual(answered, 200)
+        self.assertGreater(overtaken, 100)
+        self.assertGreaterEqual(at_once, 16)
+
+    def test_one_dispatcher_thread(self):
+        self.depth(1)
+
+    def test_four_dispatcher_threads(self):
+        self.depth(4)
+
+    def test_sixteen_dispatcher_threads(self):
+        self.depth(16)
+
+
+class Vetoed(bed.Case):
+    """Somebody has the disk open while it is to be removed softly."""
+
+    OPTIONS = ("--no-hard-disconnect-fallback", "--soft-disconnect-retry-interval", 1, "--soft-disconnect-timeout")
+
+    def test_stays_and_is_served(self):
+        program, (number,) = self.serving("served", 8)
+        device = self.client("show", "served").stdout.partition("PNPDeviceID")[2].splitlines()[0].partition(" : ")[2]
+        holder = self.hold(number)
+        done = self.client("unmap", "served", *self.OPTIONS, 1, "--debug", status=None)
+        self.assertIn("did not let go of the disk in time", done.stderr)
+        self.assertRegex(done.stderr, r"vetoed by an open file or handle \(PNP_VETO_TYPE 5\): ")
+        self.assertIn(f"): {device}", done.stderr)
+        self.assertNotIn(b" is ejected", self.driver_log())
+        content = random.Random(5).randbytes(MIB)
+        self.write(number, MIB, content)
+        self.assertEqual(self.read(number, MIB, MIB), content)
+        self.assertIsNone(program.process.poll())
+        self.let_go(holder)
+        self.unmap("served", *self.OPTIONS, 60)
+        self.assertEqual(self.driver_log().count(b" is ejected"), 1)
+        done = program.wait()
+        self.assertEqual(done.status, 0, str(done))
+
+    def test_asked_until_it_is_closed(self):
+        program, (number,) = self.serving("served", 8)
+        holder = self.hold(number)
+        unmap = bed.Program(["wnbd-client", "unmap", "served", *self.OPTIONS, 60])
+        deadline = time.monotonic() + bed.COMMAND_SECONDS
+        while b" isn't ejected" not in self.driver_log():
+            self.assertLess(time.monotonic(), deadline, "Windows is not asked")
+            time.sleep(0.05)
+        self.assertIsNone(unmap.process.poll())
+        self.assertIsNone(program.process.poll())
+        self.let_go(holder)
+        for each in (unmap, program):
+            done = each.wait()
+            self.assertEqual(done.status, 0, str(done))
+        self.assertEqual(self.mapped(), {})
 
 
 if __name__ == "__main__":
