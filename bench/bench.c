@@ -132,6 +132,7 @@ static void BenchPhase(BENCH *Bench, uint64_t Now)
         Bench->CpuUs = CpuUs();
         Bench->Transfers = CallsTransfers;
         Bench->Polls = CallsPolls;
+        Bench->Ioctls = CallsIoctls;
         Bench->BeganNs = Now;
         Bench->PhaseEndNs = Now + Bench->MeasureNs;
         MeasuredBegin();
@@ -141,6 +142,7 @@ static void BenchPhase(BENCH *Bench, uint64_t Now)
         Bench->CpuUs = CpuUs() - Bench->CpuUs;
         Bench->Transfers = CallsTransfers - Bench->Transfers;
         Bench->Polls = CallsPolls - Bench->Polls;
+        Bench->Ioctls = CallsIoctls - Bench->Ioctls;
         Bench->ElapsedNs = Now - Bench->BeganNs;
     }
 }
@@ -148,6 +150,7 @@ static void BenchPhase(BENCH *Bench, uint64_t Now)
 bool BenchEnded(BENCH *Bench, BENCH_SLOT *Slot)
 {
     uint64_t Now = BenchNowNs();
+    Bench->Ended++;
     if (!Bench->Write) {
         CheckStamp(Slot, 0);
         CheckStamp(Slot, Bench->BlockBytes - BENCH_STAMP_BYTES);
@@ -190,10 +193,12 @@ void BenchReport(const BENCH *Bench, const char *Extra)
     }
     printf("{\"program\": \"%s\", \"operation\": \"%s\", \"block\": %u, \"depth\": %u, \"disks\": %u, ", Bench->Program,
            Bench->Operation, Bench->BlockBytes, Bench->Depth, Bench->Disks);
-    printf("\"requests\": %" PRIu64 ", \"seconds\": %.4f, \"iops\": %.1f, \"mib_per_s\": %.2f, ", Bench->Count, Seconds,
-           Count / Seconds, Count * Bench->BlockBytes / 1048576.0 / Seconds);
+    printf("\"requests\": %" PRIu64 ", \"ended\": %" PRIu64
+           ", \"seconds\": %.4f, \"iops\": %.1f, \"mib_per_s\": %.2f, ",
+           Bench->Count, Bench->Ended, Seconds, Count / Seconds, Count * Bench->BlockBytes / 1048576.0 / Seconds);
     printf("\"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, ", Percentile(Bench, 0.5), Percentile(Bench, 0.99),
            Percentile(Bench, 0.999));
-    printf("\"cpu_us_per_io\": %.3f, \"transfers_per_io\": %.4f, \"calls_per_io\": %.4f%s}\n", Bench->CpuUs / Count,
-           (double)Bench->Transfers / Count, (double)(Bench->Transfers + Bench->Polls) / Count, Extra);
+    printf("\"cpu_us_per_io\": %.3f, \"transfers_per_io\": %.4f, \"calls_per_io\": %.4f, ", Bench->CpuUs / Count,
+           (double)Bench->Transfers / Count, (double)(Bench->Transfers + Bench->Polls) / Count);
+    printf("\"ioctls_per_io\": %.4f%s}\n", (double)Bench->Ioctls / Count, Extra);
 }

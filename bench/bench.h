@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What the three measuring programs share: the workload, what is measured, and
+ * What the measuring programs share: the workload, what is measured, and
  * the result, one JSON object on standard output. tools/bench runs them in
  * turn and reads that.
  *
@@ -8,7 +8,8 @@
  *
  * OPERATION is read, write, randread or randwrite; BLOCK is bytes of one
  * request, DEPTH requests in flight on each of DISKS disks (connections) to
- * the server at 127.0.0.1:PORT. It ends after SECONDS, or COUNT requests.
+ * the server at 127.0.0.1:PORT; bench_user has no server, but as many threads
+ * as PORT says. It ends after SECONDS, or COUNT requests.
  *
  * Every 4 KiB of the server's medium begin with their own place (fill, of the
  * wire client, sees to that), which is checked in the first and the last 4 KiB
@@ -47,6 +48,7 @@ typedef struct {
     uint64_t MeasureNs;
     uint64_t CountMax;
     uint64_t SizeBytes; /* of the medium; set by the program */
+    uint64_t Ended;     /* requests, in all phases */
 
     BENCH_PHASE Phase;
     uint64_t PhaseEndNs;
@@ -59,6 +61,7 @@ typedef struct {
     double CpuUs;
     uint64_t Transfers; /* calls that move bytes over sockets */
     uint64_t Polls;     /* calls that wait for sockets */
+    uint64_t Ioctls;    /* of the process that serves a disk */
 } BENCH;
 
 /* Reads the arguments; ends the program with a sentence where they make no sense. */
@@ -77,6 +80,8 @@ uint64_t BenchNowNs(void);
 /* calls.c: what this process has called of the system's network functions. */
 extern uint64_t CallsTransfers;
 extern uint64_t CallsPolls;
+/* What it has sent to the adapter; counted by the program. */
+extern uint64_t CallsIoctls;
 
 /* measured.c: for callgrind, whose counting begins and ends with the measuring. */
 void MeasuredBegin(void);

@@ -13,6 +13,7 @@
 
 uint64_t CallsTransfers;
 uint64_t CallsPolls;
+uint64_t CallsIoctls;
 
 /* Type Name(Parameters), which counts in Counter and calls the real function with Arguments. */
 #define COUNTED(Counter, Type, Name, Parameters, Arguments)                                                            \

@@ -5,6 +5,7 @@ import statistics
 PEERS = ("libnbd", "wire")
 # Of each program and row; the driver has further ones.
 FIELDS = ("iops", "mib_per_s", "p50_us", "p99_us", "p999_us", "cpu_us_per_io", "transfers_per_io", "calls_per_io")
+USER_FIELDS = (*FIELDS[:6], "ioctls_per_io")
 DRIVER_FIELDS = ("map_ms", "ready_ms", "unmap_ms", "disk_bytes", "slot_bytes")
 BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 
@@ -13,22 +14,42 @@ def spread(values):
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def ratio(results, peer, field):
-    """The driver's value to the peer's, round by round: both ran within a second or two of each other."""
-    return spread([mine[field] / theirs[field] for mine, theirs in zip(results["driver"], results[peer])])
+def ratio(results, own, peer, field):
+    """One program's value to the other's, round by round: both ran within a few seconds of each other."""
+    return spread([mine[field] / theirs[field] for mine, theirs in zip(results[own], results[peer])])
 
 
-def summarise(measured, counted):
-    """measured: {(operation, block, depth, disks): {program: [results]}}; counted: callgrind.shares, with the row."""
+def medians(runs, fields):
+    return {field: spread([run[field] for run in runs]) for field in fields}
+
+
+def summarise_user(measured, counted):
+    """The rows of the process that serves a disk; threads are the keys of measured that are numbers."""
+    rows = []
+    for (operation, block, depth, _), results in measured.items():
+        for threads in (key for key in results if isinstance(key, int)):
+            rows.append({"operation": operation, "block": block, "depth": depth, "threads": threads,
+                         **medians(results[threads], USER_FIELDS), "iops_to_nbd": ratio(results, threads, "driver",
+                                                                                        "iops"),
+                         "counted": next((row for row in counted if (row["operation"], row["block"], row["depth"],
+                                                                     row["threads"]) ==
+                                          (operation, block, depth, threads)), None)})
+    return rows
+
+
+def summarise(measured, counted, user_counted):
+    """
+    measured: {(operation, block, depth, disks): {program, or threads of the process: [results]}}; counted and
+    user_counted: callgrind.shares, with the row.
+    """
     rows = []
     for (operation, block, depth, disks), results in measured.items():
-        programs = {name: {field: spread([result[field] for result in each]) for field in FIELDS}
-                    for name, each in results.items()}
+        programs = {name: medians(results[name], FIELDS) for name in ("driver", *PEERS)}
         rows.append({"operation": operation, "block": block, "depth": depth, "disks": disks, "programs": programs,
-                     "ratios": {peer: {field: ratio(results, peer, field) for field in ("iops", "cpu_us_per_io")}
+                     "ratios": {peer: {field: ratio(results, "driver", peer, field) for field in ("iops", "cpu_us_per_io")}
                                 for peer in PEERS}})
     runs = [result for results in measured.values() for result in results["driver"]]
-    report = {"rows": rows, "instructions": counted,
+    report = {"rows": rows, "instructions": counted, "user": summarise_user(measured, user_counted),
               "disk": {field: statistics.median(run[field] for run in runs) for field in DRIVER_FIELDS}}
     report["targets"] = targets(report)
     return report
@@ -140,6 +161,23 @@ def target_table(report):
                    "met" if target["met"] else "**missed**"] for target in report["targets"]])
 
 
+def user_label(row):
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    return f"{size(row['block'])} {row['operation']}, {row['depth']}, {threads}"
+
+
+def user_table(report):
+    lines = []
+    for row in report["user"]:
+        counted = row["counted"]
+        lines.append([user_label(row)] + [f"{row[field]['median']:.{digits}f}" for field, digits in
+                                          zip(USER_FIELDS, (0, 0, 0, 0, 0, 1, 2))] + [times(row["iops_to_nbd"])] +
+                     ([f"{counted['copies']:.2f}", f"{counted['core']:.0f}", f"{counted['driver']:.0f}"] if counted
+                      else ["-"] * 3))
+    return table(["workload, depth", "IOPS", "MiB/s", "p50 us", "p99 us", "p99.9 us", "CPU us", "ioctls",
+                  "IOPS to NBD", "copies", "core", "driver"], lines)
+
+
 def disk_line(report):
     disk = report["disk"]
     return (f"An idle disk takes {disk['disk_bytes'] / 1024:.0f} KiB of pool, of which {disk['slot_bytes']:.0f} bytes "
@@ -151,7 +189,8 @@ def text(report):
     parts = [driver_table(report), ratio_table(report), peer_table(report)]
     if report["instructions"]:
         parts.append(instruction_table(report))
-    return "\n".join([*parts, target_table(report), disk_line(report)])
+    return "\n".join([*parts, target_table(report), disk_line(report),
+                      "A disk that a process serves:\n", user_table(report)])
 
 
 def document(report, path):
@@ -180,10 +219,19 @@ def bars(row, top):
         yield f'<text x="{LEFT + width + 4:.1f}" y="{y + BAR - 1}">{value:.2f}</text>'
 
 
+def user_bar(row, top):
+    value = row["iops_to_nbd"]["median"]
+    width = min(value, 4) * UNIT
+    return [f'<text x="{LEFT - 8}" y="{top + BAR - 1}" text-anchor="end">{user_label(row)}</text>',
+            f'<rect x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS["driver"]}"/>',
+            f'<text x="{LEFT + width + 4:.1f}" y="{top + BAR - 1}">{value:.2f}</text>']
+
+
 def picture(report):
-    """IOPS of the driver and of the wire client, in units of libnbd's."""
-    step = 2 * BAR + GAP
-    height = 50 + step * len(report["rows"])
+    """IOPS of the driver and of the wire client, in units of libnbd's; then a process's, in units of NBD's."""
+    step, user_step = 2 * BAR + GAP, BAR + GAP
+    split = 32 + step * len(report["rows"])
+    height = split + 26 + user_step * len(report["user"])
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + 4 * UNIT + 60}" height="{height}" '
              'font-family="sans-serif" font-size="10">', '<rect width="100%" height="100%" fill="white"/>',
              f'<text x="{LEFT}" y="16">IOPS, where libnbd has 1</text>']
@@ -191,5 +239,8 @@ def picture(report):
         lines.append(f'<text x="{LEFT + 200 + 90 * index}" y="16" fill="{colour}">{name}</text>')
     for index, row in enumerate(report["rows"]):
         lines += bars(row, 32 + index * step)
+    lines.append(f'<text x="{LEFT}" y="{split + 8}">IOPS of a process, where the driver with NBD has 1</text>')
+    for index, row in enumerate(report["user"]):
+        lines += user_bar(row, split + 18 + index * user_step)
     lines.append(f'<line x1="{LEFT + UNIT}" y1="24" x2="{LEFT + UNIT}" y2="{height - 8}" stroke="#c03030"/>')
     return "\n".join([*lines, "</svg>"]) + "\n"

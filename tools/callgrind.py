@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-"""Reads callgrind's files: whose instructions they were, by file and function."""
+"""Reads the files of valgrind's tools: whose instructions and whose copies they were, by file and function."""
 import collections
+import json
+import os
 import pathlib
+import re
 
-OPTIONS = ["--compress-strings=no", "--compress-pos=no"]
+OPTIONS = ["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"]
+COPY_OPTIONS = ["--tool=dhat", "--mode=copy", "--fullpath-after="]
 # Whose a function is: the folder of the file that defines it. What is inlined counts where it went.
 PARTS = {"core": ("core",), "driver": ("driver",), "testbed": ("testbed", "bench")}
 
@@ -28,7 +32,7 @@ def read(path):
 
 
 def part_of(file, root):
-    path = pathlib.PurePath(file)
+    path = pathlib.PurePath(os.path.normpath(file))
     if not path.is_relative_to(root):
         return "system"
     first = path.relative_to(root).parts[0]
@@ -47,3 +51,13 @@ def shares(costs, root, requests):
     return {"requests": requests, "product": round((sums["core"] + sums["driver"]) / requests, 1),
             **{part: round(cost / requests, 1) for part, cost in sums.items()},
             "functions": {name: round(cost / requests, 1) for name, cost in functions.most_common(24)}}
+
+
+def copied(path, root):
+    """Bytes that the product has copied by calls of memcpy and its like, from a file of dhat."""
+    report = json.loads(pathlib.Path(path).read_text())
+    frames = [re.search(r"\((.*?)(?::\d+)?\)$", frame) for frame in report["ftbl"]]
+    files = [frame.group(1) if frame else "" for frame in frames]
+    # The first frame is the function that copies.
+    callers = ((files[point["fs"][1]], point["tb"]) for point in report["pps"] if len(point["fs"]) > 1)
+    return sum(size for file, size in callers if part_of(file, root) in ("core", "driver"))

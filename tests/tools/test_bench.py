@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
 """A tiny run of `make bench`: that all it promises is there, and that wrong data would be seen. Never how fast."""
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
@@ -14,6 +16,10 @@ from leftovers import ROOT
 sys.path.insert(0, str(ROOT / "tools"))
 import bench_report  # noqa: E402
 import callgrind  # noqa: E402
+
+LOADER = importlib.machinery.SourceFileLoader("bench", str(ROOT / "tools" / "bench"))
+bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", LOADER))
+LOADER.exec_module(bench)
 
 PROGRAMS = pathlib.Path(os.environ.get("WNBD_BENCH", ROOT / "build" / "native-asan" / "bench"))
 SPREAD = {"median", "low", "high"}
@@ -77,6 +83,18 @@ class Run(unittest.TestCase):
             for peer in ("libnbd", "wire"):
                 self.assertEqual(set(row["ratios"][peer]), {"iops", "cpu_us_per_io"})
 
+    def test_a_process_that_serves_a_disk_has_its_rows(self):
+        self.assertEqual([(row["operation"], row["block"], row["depth"], row["threads"]) for row in self.report["user"]],
+                         [("randread", 4096, 64, 1), ("randread", 4096, 64, 4), ("randread", 4096, 64, 16),
+                          ("read", 1048576, 8, 4)])
+        for row in self.report["user"]:
+            with self.subTest(row=bench_report.user_label(row)):
+                for field in (*bench_report.USER_FIELDS, "iops_to_nbd"):
+                    self.assertEqual(set(row[field]), SPREAD)
+                    self.assertGreater(row[field]["low"], 0, field)
+                # A fetch and an answer; what is under way at both ends of the measuring may be more or less than that.
+                self.assertAlmostEqual(row["ioctls_per_io"]["median"], 2, delta=0.2)
+
     def test_figures_fit_each_other(self):
         for row in self.report["rows"]:
             for fields in row["programs"].values():
@@ -101,6 +119,9 @@ class Run(unittest.TestCase):
         for row in self.report["rows"]:
             self.assertIn(bench_report.label(row), self.text)
             self.assertIn(bench_report.label(row), picture)
+        for row in self.report["user"]:
+            self.assertIn(bench_report.user_label(row), self.text)
+            self.assertIn(bench_report.user_label(row), picture)
 
 
 class WrongData(unittest.TestCase):
@@ -125,6 +146,28 @@ class Counting(unittest.TestCase):
             shares = callgrind.shares(callgrind.read(path), ROOT, 10)
         self.assertEqual(shares, {"requests": 10, "product": 17.0, "core": 5.0, "driver": 12.0, "testbed": 40.0,
                                   "system": 7.0, "functions": {"QueueSubmit": 12.0, "SlotMapTake": 5.0}})
+
+    def test_copies_are_their_callers(self):
+        frames = ["[root]", "0x1: memcpy (in /usr/libexec/valgrind/vgpreload_dhat-amd64-linux.so)",
+                  f"0x2: FetchCopy ({ROOT}/driver/channel_user.c:170)", f"0x3: Obey ({ROOT}/bench/user.c:40)",
+                  f"0x4: NbdTakeOutput ({ROOT}/core/nbd/client.c:90)"]
+        points = [{"tb": size, "tbk": 1, "fs": stack}
+                  for size, stack in ((4096, [1, 2, 3]), (512, [1, 3]), (28, [1, 4, 2]), (7, [1]))]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "out"
+            path.write_text(json.dumps({"pps": points, "ftbl": frames}))
+            self.assertEqual(callgrind.copied(path, ROOT), 4096 + 28)
+
+    def test_counts_of_a_run(self):
+        """What the tools of valgrind say of a small run of the real program."""
+        row = ("randread", 65536, 4, 1)
+        program = PROGRAMS / "bench_user"
+        if any(word in program.read_bytes() for word in (b"__asan_init", b"__tsan_init")):
+            self.skipTest("sanitizers and valgrind exclude each other")
+        self.assertEqual(round(bench.count_copies(program, 2, row, 50), 1), 1)
+        counted = bench.count_instructions(program, 2, row, 50)
+        self.assertGreater(counted["driver"], 0)
+        self.assertGreater(counted["core"], 0)
 
     def test_targets_ask_for_growth_too(self):
         rows = [{"operation": "randread", "block": 4096, "depth": depth, "disks": disks, "product": product}
