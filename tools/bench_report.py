@@ -28,12 +28,10 @@ def summarise_user(measured, counted):
     rows = []
     for (operation, block, depth, _), results in measured.items():
         for threads in (key for key in results if isinstance(key, int)):
-            rows.append({"operation": operation, "block": block, "depth": depth, "threads": threads,
-                         **medians(results[threads], USER_FIELDS), "iops_to_nbd": ratio(results, threads, "driver",
-                                                                                        "iops"),
-                         "counted": next((row for row in counted if (row["operation"], row["block"], row["depth"],
-                                                                     row["threads"]) ==
-                                          (operation, block, depth, threads)), None)})
+            row = {"operation": operation, "block": block, "depth": depth, "threads": threads}
+            rows.append({**row, **medians(results[threads], USER_FIELDS),
+                         "iops_to_nbd": ratio(results, threads, "driver", "iops"),
+                         "counted": next((each for each in counted if row.items() <= each.items()), None)})
     return rows
 
 
@@ -46,8 +44,8 @@ def summarise(measured, counted, user_counted):
     for (operation, block, depth, disks), results in measured.items():
         programs = {name: medians(results[name], FIELDS) for name in ("driver", *PEERS)}
         rows.append({"operation": operation, "block": block, "depth": depth, "disks": disks, "programs": programs,
-                     "ratios": {peer: {field: ratio(results, "driver", peer, field) for field in ("iops", "cpu_us_per_io")}
-                                for peer in PEERS}})
+                     "ratios": {peer: {field: ratio(results, "driver", peer, field)
+                                       for field in ("iops", "cpu_us_per_io")} for peer in PEERS}})
     runs = [result for results in measured.values() for result in results["driver"]]
     report = {"rows": rows, "instructions": counted, "user": summarise_user(measured, user_counted),
               "disk": {field: statistics.median(run[field] for run in runs) for field in DRIVER_FIELDS}}

@@ -84,7 +84,8 @@ class Run(unittest.TestCase):
                 self.assertEqual(set(row["ratios"][peer]), {"iops", "cpu_us_per_io"})
 
     def test_a_process_that_serves_a_disk_has_its_rows(self):
-        self.assertEqual([(row["operation"], row["block"], row["depth"], row["threads"]) for row in self.report["user"]],
+        found = [(row["operation"], row["block"], row["depth"], row["threads"]) for row in self.report["user"]]
+        self.assertEqual(found,
                          [("randread", 4096, 64, 1), ("randread", 4096, 64, 4), ("randread", 4096, 64, 16),
                           ("read", 1048576, 8, 4)])
         for row in self.report["user"]:
