@@ -15,6 +15,7 @@ NTSTATUS NTAPI LdrAddRefDll(ULONG Flags, PVOID Image);
 NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *Base, SIZE_T *Size, ULONG Protect, ULONG *Old);
 NTSTATUS NTAPI NtReadVirtualMemory(HANDLE Process, PVOID Address, PVOID Buffer, SIZE_T Length, SIZE_T *Done);
 NTSTATUS NTAPI NtWriteVirtualMemory(HANDLE Process, PVOID Address, PVOID Buffer, SIZE_T Length, SIZE_T *Done);
+DECLSPEC_NORETURN VOID NTAPI RtlRaiseStatus(NTSTATUS Status);
 NTSTATUS NTAPI NtTerminateProcess(HANDLE Process, NTSTATUS ExitStatus);
 BOOLEAN NTAPI RtlQueryUnbiasedInterruptTime(ULONGLONG *Time);
 int __cdecl _vsnprintf(char *Text, size_t Size, const char *Format, va_list Arguments);

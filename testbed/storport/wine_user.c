@@ -67,7 +67,7 @@ VOID NTAPI WineProbeAndLockPages(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION 
             Forget(Locked);
     }
     if (!NT_SUCCESS(Status))
-        ExRaiseStatus(Status);
+        RtlRaiseStatus(Status); /* Wine has no ExRaiseStatus */
     Mdl->MappedSystemVa = Locked->Bytes;
     Mdl->MdlFlags |= MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA;
 }
