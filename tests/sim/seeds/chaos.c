@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* What happens to an adapter beside its disks' own lives: life.h. */
-#include "life.h"
+#include "served.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +90,7 @@ static void Stranger(LIFE *Life)
 static void Unmap(LIFE *Life)
 {
     SLOT *Slot = AnySlot(Life);
-    if (Slot->Server != NULL) {
+    if (Slot->Server != NULL || Slot->Served != NULL) {
         LifeSay(Slot, "somebody unmaps it");
         Slot->Ending = true;
         SlotUnmap(Slot);
@@ -134,9 +134,45 @@ static void Stop(LIFE *Life)
     }
 }
 
+static void Intrude(LIFE *Life)
+{
+    SLOT *Slot = AnySlot(Life);
+    if (Slot->Served != NULL) {
+        ServedIntrude(Slot);
+    }
+}
+
+/* Options are set to what they are by default, kept, forgotten and asked for: nothing changes by it. */
+static void Options(LIFE *Life)
+{
+    static const struct {
+        const char *Name;
+        INT64 Value;
+    } Known[] = {{"StaleReqTimeoutMs", WNBD_DEFAULT_STALE_REQ_TIMEOUT_MS},
+                 {"StaleConnTimeoutMs", WNBD_DEFAULT_STALE_CONN_TIMEOUT_MS}};
+    static const ULONG Codes[] = {IOCTL_WNBD_GET_DRV_OPT, IOCTL_WNBD_SET_DRV_OPT, IOCTL_WNBD_RESET_DRV_OPT,
+                                  IOCTL_WNBD_RELOAD_CONFIG};
+    /* The longest; those that begin with a name have it at the same place. */
+    WNBD_IOCTL_SET_DRV_OPT_COMMAND Command = {.IoControlCode = Codes[SeededBelow(4)]};
+    WNBD_OPTION_VALUE Answer;
+    uint32_t Option = SeededBelow(2);
+    bool Get = Command.IoControlCode == IOCTL_WNBD_GET_DRV_OPT, Set = Command.IoControlCode == IOCTL_WNBD_SET_DRV_OPT;
+    for (size_t Index = 0; Known[Option].Name[Index] != '\0'; Index++) {
+        Command.Name[Index] = (WCHAR)Known[Option].Name[Index];
+    }
+    if (Set) {
+        Command.Value.Type = WnbdOptInt64;
+        Command.Value.Data.AsInt64 = Known[Option].Value;
+        Command.Persistent = SeededBelow(2) == 0;
+    }
+    NTSTATUS Status = FaultsAsk(Life, &Command, sizeof(Command), Get ? &Answer : NULL, Get ? sizeof(Answer) : 0, NULL);
+    SeededNote((uint32_t)Status);
+    CHECK(!Get || !NT_SUCCESS(Status) || (Answer.Type == WnbdOptInt64 && Answer.Data.AsInt64 == Known[Option].Value));
+}
+
 void ChaosMain(void *Context)
 {
-    static void (*const Often[])(LIFE *) = {List, Show, Stats, Nonsense, Stranger, Stats};
+    static void (*const Often[])(LIFE *) = {List, Show, Stats, Nonsense, Stranger, Stats, Intrude, Options};
     static void (*const Seldom[])(LIFE *) = {Unmap, Sleep, Stop};
     LIFE *Life = Context;
     bool Rough = SeededBelow(3) == 0, Pulls = SeededBelow(12) == 0;
@@ -152,7 +188,7 @@ void ChaosMain(void *Context)
         } else if (Rough && SeededBelow(8) == 0) {
             Seldom[SeededBelow(3)](Life);
         } else {
-            Often[SeededBelow(6)](Life);
+            Often[SeededBelow(Life->Processes ? 8 : 6)](Life);
         }
     }
 }

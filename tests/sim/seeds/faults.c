@@ -28,6 +28,8 @@ static FAULT_KIND KindOf(const char *Function)
         {"IoAllocateIrp", FAULT_MEMORY},
         {"IoAllocateMdl", FAULT_MEMORY},
         {"IoAllocateWorkItem", FAULT_MEMORY},
+        {"MmProbeAndLockPages", FAULT_MEMORY},
+        {"ObOpenObjectByPointer", FAULT_MEMORY},
         {"WskSocket", FAULT_CONNECT},
         {"WskBind", FAULT_CONNECT},
         {"WskConnect", FAULT_CONNECT},

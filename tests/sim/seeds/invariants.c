@@ -2,7 +2,7 @@
 /* invariants.h. */
 #include "invariants.h"
 
-#include "disk.h"
+#include "channel_user.h"
 #include "ground_seeded.h"
 
 #include <stdio.h>
@@ -17,6 +17,7 @@ static struct {
     QUEUE *Queues[QUEUES_MOST];
     ULONG Count;
     ULONG Skipped;
+    ULONG Fetches;
     bool Shallow; /* this life's queues */
 } Known;
 
@@ -96,7 +97,10 @@ static void CheckAll(const QUEUE *Queue)
     }
     Require(Free + Queue->Slots.Used == Queue->Depth, "free slots and used ones are not all");
     Require(Free == Census.Wires[WIRE_FREE], "free slots and free wires are not as many");
-    Require(Census.Wires[WIRE_QUEUED] == 0, "a wire request has a slot and isn't sent");
+    /* One is while a process's fetch is being filled with it. */
+    Require(Queue->Whole || Census.Wires[WIRE_QUEUED] == 0, "a wire request has a slot and isn't sent");
+    Require(Queue->Slots.Used == Queue->Stats.PendingSubmittedIORequests + Census.Wires[WIRE_QUEUED],
+            "used slots, wires under way and those that are being handed out differ");
     Require(Census.Wires[WIRE_ABORTED] == Queue->AbortedWires, "aborted wires are miscounted");
     Require(Census.Requests[REQUEST_FREE] == Length(&Queue->Free), "a request is lost, or free and not free");
     Require(Census.Requests[REQUEST_QUEUED] == Length(&Queue->Submit) + Length(&Queue->Held),
@@ -108,14 +112,33 @@ static void CheckAll(const QUEUE *Queue)
             "outstanding requests are miscounted");
 }
 
+/* A process's fetches: those that are pended, and no others, have their memory locked or a place. */
+static void CheckFetches(const QUEUE *Queue)
+{
+    const DISK *Disk = CONTAINING_RECORD(Queue, DISK, Queue);
+    if (!Queue->Whole || Disk->Channel == NULL) {
+        return;
+    }
+    const USER_CHANNEL *User = (const USER_CHANNEL *)Disk->Channel;
+    ULONG Free = Length(&User->Free), Pended = Length(&User->Pended);
+    Require(Free + Pended <= USER_FETCHES_MAX, "a fetch has two places");
+    Require((ULONG)User->Owner.Locked >= Pended, "a fetch is pended whose memory isn't locked");
+    Require(User->Owner.Locked != 0 || Free == USER_FETCHES_MAX, "a fetch has ended, and its place isn't free");
+}
+
 static void Check(const QUEUE *Queue)
 {
-    Require(Queue->Slots.Used == Queue->Stats.PendingSubmittedIORequests, "used slots and wires under way differ");
+    Require(Queue->Slots.Used >= Queue->Stats.PendingSubmittedIORequests &&
+                (Queue->Whole || Queue->Slots.Used == Queue->Stats.PendingSubmittedIORequests),
+            "used slots and wires under way differ");
     Require(Queue->AbortedWires <= Queue->Slots.Used, "more wires are aborted than there are");
     Require(IsListEmpty(&Queue->Held) || Queue->AbortedWires != 0, "a request is held back for nothing");
     Require(IsListEmpty(&Queue->Resets) || Queue->Completing != 0, "nobody will answer a reset");
     if (Queue->Depth <= SHALLOW || ++Known.Skipped % DEEP_ONE_IN == 0) {
         CheckAll(Queue);
+    }
+    if (Queue->Whole && ++Known.Fetches % DEEP_ONE_IN == 0) {
+        CheckFetches(Queue);
     }
 }
 
@@ -123,6 +146,7 @@ void InvariantsBegin(void)
 {
     Known.Count = 0;
     Known.Skipped = 0;
+    Known.Fetches = 0;
     Known.Shallow = SeededBelow(2) == 0;
 }
 

@@ -121,6 +121,7 @@ uint64_t LifeRun(uint64_t Seed, uint32_t FaultOneIn)
     CHECK(Life != NULL);
     SeededBegin(Seed);
     Life->Seed = Seed;
+    Life->Processes = Seed % 3 == 0;
     HostDraw();
     InvariantsBegin();
     Life->LateCaptures = SeededBelow(8) == 0 ? 1 + SeededBelow(3) : 0;

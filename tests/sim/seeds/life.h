@@ -7,6 +7,7 @@
  *   session.c  one disk from its mapping to its end, again and again
  *   worker.c   random SRBs to a disk, their results against the model
  *   chaos.c    ioctls, power, stops and removals that nobody has asked for
+ *   served.c   in some lives: a process that serves a disk in a server's place
  *   invariants.c  what holds of a disk's queue at each of these steps
  *   faults.c   in some lives: calls that fail on purpose, and what that excuses
  *
@@ -48,7 +49,11 @@ typedef struct {
     uint32_t Given[FAULT_KINDS];
 } FAULTS;
 
+/* What a process that serves a disk is like. */
+typedef enum { CONDUCT_GOOD, CONDUCT_SLOW, CONDUCT_SILENT, CONDUCT_DIES, CONDUCT_COUNT } CONDUCT;
+
 struct LIFE;
+typedef struct SERVED SERVED;
 
 typedef struct {
     struct LIFE *Life;
@@ -63,6 +68,9 @@ typedef struct {
     SERVER_PLAN Plan;
     SIM_WEATHER Weather;
     SEEDED_SERVER *Server;
+    bool ByProcess; /* instead of a server */
+    CONDUCT Conduct;
+    SERVED *Served;
     bool Tiny;             /* bytes travel alone: few and small requests */
     bool Large;            /* most requests are of many blocks */
     bool WantReadOnly;     /* the mapper */
@@ -89,6 +97,7 @@ typedef struct LIFE {
     uint32_t SlotsLeft;
     uint32_t Rounds;       /* sessions of each slot */
     uint32_t Operations;   /* of each worker, about */
+    bool Processes;        /* they serve some of the disks */
     uint32_t LateCaptures; /* the network starts after so many attempts to use it */
     bool Stopping;         /* the adapter is stopped, or on its way */
     bool Gone;             /* the adapter was pulled out */
@@ -110,6 +119,8 @@ _Noreturn void LifeFail(const SLOT *Slot, const char *Format, ...) __attribute__
 void SessionMain(void *Context);
 /* IOCTL_WNBD_REMOVE. */
 NTSTATUS SlotUnmap(SLOT *Slot);
+/* What its server, or the process in its place, has done so far. */
+SERVER_COUNTS SlotCounts(const SLOT *Slot);
 /* A thread's routine; its context is the LIFE. Ends when no slot is left. */
 void ChaosMain(void *Context);
 

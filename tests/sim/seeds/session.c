@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* One disk's sessions: life.h. */
-#include "life.h"
+#include "served.h"
 
 #include <port.h>
 #include <storage_ioctl.h>
@@ -335,6 +335,11 @@ static bool SessionCapacity(SLOT *Slot, const WNBD_PROPERTIES *Properties)
     return true;
 }
 
+SERVER_COUNTS SlotCounts(const SLOT *Slot)
+{
+    return Slot->Served != NULL ? ServedCounts(Slot->Served) : SeededServerCounts(Slot->Server);
+}
+
 NTSTATUS SlotUnmap(SLOT *Slot)
 {
     WNBD_IOCTL_REMOVE_COMMAND Command = {.IoControlCode = IOCTL_WNBD_REMOVE};
@@ -367,7 +372,7 @@ static void StatsCheck(SLOT *Slot)
         }
         return;
     }
-    SERVER_COUNTS Counts = SeededServerCounts(Slot->Server);
+    SERVER_COUNTS Counts = SlotCounts(Slot);
     uint64_t Received = (uint64_t)Stats.TotalReceivedIORequests, Submitted = (uint64_t)Stats.TotalSubmittedIORequests;
     uint64_t Replies = (uint64_t)Stats.TotalReceivedIOReplies, Pending = (uint64_t)Stats.PendingSubmittedIORequests;
     bool Healthy = !Slot->MayEnd && !Slot->Ending && !Slot->Life->Gone;
@@ -392,6 +397,17 @@ static void StatsCheck(SLOT *Slot)
     }
 }
 
+static void SessionDrop(SLOT *Slot)
+{
+    if (Slot->ByProcess) {
+        ServedKill(Slot->Served);
+        return;
+    }
+    LifeSay(Slot, "the server drops the connection");
+    Slot->MayEnd = true;
+    SeededServerDrop(Slot->Server, SeededBelow(2) == 0);
+}
+
 /* Somebody else's doings while the workers work. Returns whether the session ends by it. */
 static bool SessionEvent(SLOT *Slot)
 {
@@ -411,9 +427,7 @@ static bool SessionEvent(SLOT *Slot)
         return false;
     case 3:
         if (SeededBelow(2) == 0) {
-            LifeSay(Slot, "the server drops the connection");
-            Slot->MayEnd = true;
-            SeededServerDrop(Slot->Server, SeededBelow(2) == 0);
+            SessionDrop(Slot);
             return true;
         }
         return false;
@@ -487,18 +501,24 @@ static void SessionUnmap(SLOT *Slot)
 static void MisdeedCheck(SLOT *Slot)
 {
     uint32_t Consequences = MisdeedConsequences(Slot->Plan.Misdeed) & (MAY_END | MAY_STALL);
-    if (Consequences != MAY_END || !SeededServerCounts(Slot->Server).Committed) {
+    bool Has = Slot->ByProcess ? ServedCondemned(Slot->Served)
+                               : Consequences == MAY_END && SeededServerCounts(Slot->Server).Committed;
+    if (!Has) {
         return;
     }
-    LifeSay(Slot, "the server \"%s\": the disk has to go", MisdeedText(Slot->Plan.Misdeed));
+    LifeSay(Slot, "the disk has to go");
     WaitUntilGone(Slot);
 }
 
 static void SessionServerStop(SLOT *Slot)
 {
     bool PowerLost = SeededBelow(2) == 0;
-    SeededServerStop(Slot->Server);
-    Slot->Server = NULL;
+    if (Slot->ByProcess) {
+        ServedStop(Slot);
+    } else {
+        SeededServerStop(Slot->Server);
+        Slot->Server = NULL;
+    }
     if (PowerLost) {
         MediumLosePower(&Slot->Medium);
     }
@@ -518,20 +538,34 @@ static void SessionReset(SLOT *Slot)
     Slot->MayReset = (MisdeedConsequences(Slot->Plan.Misdeed) & MAY_STALL) != 0;
 }
 
-static void Session(SLOT *Slot)
+/* Has the disk made; true: it is there. */
+static bool SessionMap(SLOT *Slot, WNBD_PROPERTIES *Properties)
 {
-    WNBD_PROPERTIES Properties;
     MAP_RESULT Result;
-    PlanDraw(Slot);
-    SessionReset(Slot);
+    if (Slot->ByProcess) {
+        return ServedStart(Slot, Properties);
+    }
     LifeSay(Slot, "server: flags 0x%02x, blocks %u, delays %u, misdeed at %llu: %s", Slot->Plan.Flags,
             Slot->Plan.Minimum, Slot->Plan.DelayMost, (unsigned long long)Slot->Plan.MisdeedAt,
             MisdeedText(Slot->Plan.Misdeed));
     Slot->Server = SeededServerStart(&Slot->Medium, Slot->Port, &Slot->Plan, &Slot->Weather);
-    MapProperties(Slot, &Properties);
-    Map(Slot, &Properties, &Result);
+    MapProperties(Slot, Properties);
+    Map(Slot, Properties, &Result);
     MapCheck(Slot, &Result);
-    if (Result.Win32 == 0 && SessionOpen(Slot)) {
+    return Result.Win32 == 0;
+}
+
+static void Session(SLOT *Slot)
+{
+    WNBD_PROPERTIES Properties;
+    Slot->ByProcess = Slot->Life->Processes && SeededBelow(2) == 0;
+    PlanDraw(Slot);
+    SessionReset(Slot);
+    if (Slot->ByProcess) {
+        ServedDraw(Slot);
+    }
+    bool Mapped = SessionMap(Slot, &Properties);
+    if (Mapped && SessionOpen(Slot)) {
         if (SessionCapacity(Slot, &Properties)) {
             Slot->Open = true;
             SessionWork(Slot);
@@ -543,7 +577,7 @@ static void Session(SLOT *Slot)
             MisdeedCheck(Slot);
         }
     }
-    if (Result.Win32 == 0) {
+    if (Mapped) {
         SessionUnmap(Slot);
         WaitUntilGone(Slot);
     }

@@ -189,7 +189,7 @@ static void StatusCheck(SLOT *Slot, const FLYING *Flying, UCHAR Status)
         if (Flying->Refusable || Refused) {
             return;
         }
-        if (++Slot->ErrorsSeen <= SeededServerCounts(Slot->Server).Errors) {
+        if (++Slot->ErrorsSeen <= SlotCounts(Slot).Errors) {
             return;
         }
         break;
