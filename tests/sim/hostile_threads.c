@@ -77,11 +77,27 @@ static uint32_t Random(CALLER *Caller)
     return (uint32_t)(Caller->State >> 33);
 }
 
+/* An option that there is, with a value that changes nothing here, whatever text or type it is said to be. */
+static void FillOption(CALLER *Caller, ULONG Code, UCHAR *Input)
+{
+    static const WCHAR Names[][24] = {L"StaleReqTimeoutMs", L"EtwLoggingEnabled", L"RemoveStaleConnections"};
+    WNBD_IOCTL_SET_DRV_OPT_COMMAND Command = {0}; /* the others begin as it does, and want zeroes where its value is */
+    memcpy(Command.Name, Names[Random(Caller) % RTL_NUMBER_OF(Names)], sizeof(Names[0]));
+    if (Code == IOCTL_WNBD_SET_DRV_OPT) {
+        Command.Value.Type = (WnbdOptValType)(Random(Caller) % 5);
+        Command.Value.Data.AsInt64 = Random(Caller) % 4;
+        Command.Persistent = Random(Caller) % 2 == 0;
+    }
+    memcpy(Input, &Command, sizeof(Command));
+}
+
 static void ThrowOne(CALLER *Caller)
 {
-    static const ULONG Codes[] = {IOCTL_WNBD_PING,      IOCTL_WNBD_CREATE,  IOCTL_WNBD_REMOVE, IOCTL_WNBD_LIST,
-                                  IOCTL_WNBD_STATS,     IOCTL_WNBD_VERSION, IOCTL_WNBD_SHOW,   IOCTL_WNBD_CREATE_EX,
-                                  IOCTL_WNBD_FETCH_REQ, IOCTL_WNBD_SEND_RSP};
+    static const ULONG Codes[] = {
+        IOCTL_WNBD_PING,          IOCTL_WNBD_CREATE,       IOCTL_WNBD_REMOVE,        IOCTL_WNBD_LIST,
+        IOCTL_WNBD_STATS,         IOCTL_WNBD_VERSION,      IOCTL_WNBD_SHOW,          IOCTL_WNBD_CREATE_EX,
+        IOCTL_WNBD_FETCH_REQ,     IOCTL_WNBD_SEND_RSP,     IOCTL_WNBD_GET_DRV_OPT,   IOCTL_WNBD_SET_DRV_OPT,
+        IOCTL_WNBD_RESET_DRV_OPT, IOCTL_WNBD_LIST_DRV_OPT, IOCTL_WNBD_RELOAD_CONFIG, IOCTL_WNBD_SET_DISK_SIZE};
     UCHAR Input[2048] = {0}, Output[8192];
     ULONG Code = Random(Caller) % 8 == 0 ? Random(Caller) : Codes[Random(Caller) % RTL_NUMBER_OF(Codes)];
     ULONG Used = 0, OutputBytes = Random(Caller) % sizeof(Output);
@@ -89,6 +105,8 @@ static void ThrowOne(CALLER *Caller)
         for (size_t Index = 4; Index < sizeof(Input); Index++) {
             Input[Index] = (UCHAR)Random(Caller);
         }
+    } else if (Code >= IOCTL_WNBD_GET_DRV_OPT && Code <= IOCTL_WNBD_RESET_DRV_OPT) {
+        FillOption(Caller, Code, Input);
     } else if (Code != IOCTL_WNBD_CREATE && Code != IOCTL_WNBD_CREATE_EX) {
         snprintf((char *)Input + 4, 32, "disk%u", Random(Caller) % CALLERS);
     }
