@@ -103,6 +103,9 @@ static const char *ServedRefusal(const WNBD_PROPERTIES *Properties, UINT32 *Win3
     if (!ScsiSizeIsValid(Properties->BlockCount, Properties->BlockSize)) {
         return "the disk's size has to be given, below 2^63 bytes";
     }
+    if (Properties->MaxUnmapDescCount > SCSI_UNMAP_DESCRIPTORS_MAX) {
+        return "more descriptors are allowed in an UNMAP command than the 4095 that one can have";
+    }
     return Properties->Flags.UseUserspaceNbd ? ServerRefusal(&Properties->NbdProperties) : NULL;
 }
 

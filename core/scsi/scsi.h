@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 #define SCSI_SERIAL_MAX 255u
-#define SCSI_SENSE_SIZE 18u /* fixed format, SPC-4 */
+#define SCSI_SENSE_SIZE 18u              /* fixed format, SPC-4 */
+#define SCSI_UNMAP_DESCRIPTORS_MAX 4095u /* of 16 bytes, behind 8 of header: the list has a length of 16 bits */
 
 /* What the outside sees of a disk. Filled once by its owner, except for BlockCount, which ScsiResize may change. */
 typedef struct {

@@ -174,6 +174,8 @@ static void PropertiesOfNoDisk(BED *Bed)
     WITH(Bad.BlockSize = 0, WIN32_INVALID_BLOCK_LENGTH, "the block size is neither 512 nor 4096");
     WITH(Bad.BlockCount = 0, WIN32_INVALID_PARAMETER, "the disk's size has to be given, below 2^63 bytes");
     WITH(Bad.BlockCount = 1ull << 54, WIN32_INVALID_PARAMETER, "the disk's size has to be given, below 2^63 bytes");
+    WITH(Bad.MaxUnmapDescCount = 4096, WIN32_INVALID_PARAMETER,
+         "more descriptors are allowed in an UNMAP command than the 4095 that one can have");
     WITH(Bad.Flags.UnmapAnchorSupported = 1, WIN32_INVALID_PARAMETER,
          "blocks can be anchored only where they can be unmapped");
     Good.Flags.UseUserspaceNbd = 1;
