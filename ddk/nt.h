@@ -57,6 +57,13 @@ static inline ULONG64 NtReadSharedClock(ULONG_PTR Address)
 
 /* What mingw-w64 lacks of winnt.h, and of wdm.h about the registry. ddk/ntoskrnl.def has the function for the linker.
  */
+#ifndef ReadNoFence
+static inline LONG NtReadNoFence(const volatile LONG *Source)
+{
+    return *Source;
+}
+#define ReadNoFence NtReadNoFence
+#endif
 #ifndef ReadNoFence64
 static inline LONG64 NtReadNoFence64(const volatile LONG64 *Source)
 {

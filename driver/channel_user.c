@@ -5,6 +5,7 @@
 #include "base/invariant.h"
 #include "pend.h"
 #include "pool.h"
+#include "trace.h"
 
 static const UCHAR UserTypes[WIRE_COMMAND_COUNT] = {[WIRE_COMMAND_READ] = WnbdReqTypeRead,
                                                     [WIRE_COMMAND_WRITE] = WnbdReqTypeWrite,
@@ -404,6 +405,26 @@ NTSTATUS UserChannelOf(DISK *Disk, PIRP Irp, USER_CHANNEL **User)
         return STATUS_ACCESS_DENIED;
     }
     *User = (USER_CHANNEL *)Disk->Channel;
+    return STATUS_SUCCESS;
+}
+
+_Use_decl_annotations_
+NTSTATUS UserChannelResize(DISK *Disk, PIRP Irp)
+{
+    const WNBD_IOCTL_SET_SIZE_COMMAND *Command = Irp->AssociatedIrp.SystemBuffer;
+    USER_CHANNEL *User;
+    if (Disk->Channel->Type != &UserType) {
+        return STATUS_NOT_SUPPORTED; /* its size is its server's */
+    }
+    NTSTATUS Status = UserChannelOf(Disk, Irp, &User);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    if (!ScsiSizeIsValid(Command->BlockCount, Disk->Scsi.BlockSize)) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    DiskResize(Disk, Command->BlockCount);
+    TraceInfo("%s: has %llu blocks now", Disk->Properties.InstanceName, (unsigned long long)Command->BlockCount);
     return STATUS_SUCCESS;
 }
 

@@ -64,6 +64,8 @@ typedef _IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS USER_COMMAND(DISK *Disk, PIRP Irp);
 USER_COMMAND UserChannelFetch;
 USER_COMMAND UserChannelRespond;
+/* STATUS_NOT_SUPPORTED: a disk of another kind. */
+USER_COMMAND UserChannelResize;
 
 /* ---- between channel_user.c and channel_user_answer.c ---- */
 

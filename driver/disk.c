@@ -163,6 +163,20 @@ BOOLEAN DiskWithdraw(DISK *Disk)
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
+void DiskResize(DISK *Disk, UINT64 BlockCount)
+{
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    if (Disk->Properties.BlockCount != BlockCount) {
+        Disk->Properties.BlockCount = BlockCount;
+        ScsiResize(&Disk->Scsi, BlockCount);
+        /* After the size, which who is told reads next. */
+        InterlockedExchange(&Disk->SizeChanged, TRUE);
+    }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
 void DiskDescribe(DISK *Disk, PWNBD_CONNECTION_INFO Info)
 {
     RtlZeroMemory(Info, sizeof(*Info));

@@ -39,10 +39,16 @@ struct DISK {
 
     volatile LONG References;
 
+    /* interlocked: Windows has to hear of a new size, from one command */
+    volatile LONG SizeChanged;
+
     /* the create request, until it is answered; has a lock of its own */
     PENDED Create;
 
-    /* protected by Lock; Scsi and Properties are constant once State is DISK_ONLINE */
+    /*
+     * protected by Lock; Scsi and Properties are constant once State is DISK_ONLINE, but for the number of blocks in
+     * both, which DiskResize changes: StartIo decodes with Scsi and without the lock, as ScsiResize permits
+     */
     KSPIN_LOCK Lock;
     WNBD_PROPERTIES Properties;
     SCSI_DISK Scsi;
@@ -76,6 +82,14 @@ BOOLEAN DiskOnline(DISK *Disk);
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskWithdraw(DISK *Disk);
+
+/*
+ * Gives the disk, which is online, another size (ScsiSizeIsValid). Commands that StartIo hasn't decoded yet see it, and
+ * the first of them that can tells Windows. What is queued goes to the backend as it is, wherever the end is now. Lock
+ * not held.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void DiskResize(DISK *Disk, UINT64 BlockCount);
 
 /* What the outside may know: the published structure. Lock not held. */
 _IRQL_requires_max_(DISPATCH_LEVEL)

@@ -178,6 +178,13 @@ static NTSTATUS CommandRespond(COMMAND *Command)
                         UserChannelRespond);
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandResize(COMMAND *Command)
+{
+    const WNBD_IOCTL_SET_SIZE_COMMAND *Resize = Command->Buffer;
+    return CommandServe(Command, Resize->ConnectionId, Resize->Reserved, sizeof(Resize->Reserved), UserChannelResize);
+}
+
 /* ---- options ---- */
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
@@ -238,6 +245,7 @@ static const COMMAND_TYPE Commands[] = {
     {IOCTL_WNBD_RESET_DRV_OPT, CommandResetOption, sizeof(WNBD_IOCTL_RESET_DRV_OPT_COMMAND), 0},
     {IOCTL_WNBD_LIST_DRV_OPT, CommandListOptions, sizeof(WNBD_IOCTL_LIST_DRV_OPT_COMMAND),
      FIELD_OFFSET(WNBD_OPTION_LIST, Options)},
+    {IOCTL_WNBD_SET_DISK_SIZE, CommandResize, sizeof(WNBD_IOCTL_SET_SIZE_COMMAND), 0},
     {IOCTL_WNBD_CREATE_EX, CommandCreateExtended, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT)},
 };
 

@@ -89,6 +89,19 @@ static void StartIoSubmit(DISK *Disk, PVOID Srb, SCSI_RESULT *Result)
     }
 }
 
+/*
+ * TRUE: Result tells Windows that the disk has another size, in place of what was asked for. One command does. No other
+ * notice is given: a scan sends INQUIRY and REPORT LUNS only, which don't tell, and class drivers that hear it read the
+ * capacity again (WDK, classpnp sample, ClassInterpretSenseInfo).
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static BOOLEAN StartIoResized(DISK *Disk, PVOID Srb, const UCHAR *Cdb, UCHAR CdbLength, SCSI_RESULT *Result)
+{
+    return ReadNoFence(&Disk->SizeChanged) != FALSE &&
+           ScsiReportAttention(&ScsiCapacityChanged, Cdb, CdbLength, SrbDataBuffer(Srb), SrbDataLength(Srb), Result) &&
+           InterlockedExchange(&Disk->SizeChanged, FALSE) != FALSE;
+}
+
 _IRQL_requires_max_(DISPATCH_LEVEL)
 static void StartIoScsi(DISK *Disk, PVOID Srb)
 {
@@ -110,7 +123,9 @@ static void StartIoScsi(DISK *Disk, PVOID Srb)
         AdapterUnitMade(Adapter, Disk->Target);
     }
     SCSI_RESULT Result;
-    ScsiDecode(&Disk->Scsi, Cdb, CdbLength, SrbDataBuffer(Srb), SrbDataLength(Srb), &Result);
+    if (!StartIoResized(Disk, Srb, Cdb, CdbLength, &Result)) {
+        ScsiDecode(&Disk->Scsi, Cdb, CdbLength, SrbDataBuffer(Srb), SrbDataLength(Srb), &Result);
+    }
     if (Result.Action == SCSI_ACTION_DONE) {
         StartIoAnswer(Adapter, Srb, &Result);
     } else {

@@ -115,7 +115,7 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
 #define IOCTL_WNBD_RESET_DRV_OPT 13
 /* All options. In: WNBD_IOCTL_LIST_DRV_OPT_COMMAND; out: WNBD_OPTION_LIST, as IOCTL_WNBD_LIST. */
 #define IOCTL_WNBD_LIST_DRV_OPT 14
-/* Changes a disk's size. In: WNBD_IOCTL_SET_SIZE_COMMAND. */
+/* Changes a disk's size. In: WNBD_IOCTL_SET_SIZE_COMMAND. ERROR_ACCESS_DENIED: another process serves the disk. */
 #define IOCTL_WNBD_SET_DISK_SIZE 15
 /*
  * Makes a disk and tells how that went in words, which IOCTL_WNBD_CREATE can't: a failing request carries no output.

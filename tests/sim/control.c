@@ -42,6 +42,7 @@ static const COMMAND_ROW Rows[] = {
      offsetof(WNBD_OPTION_LIST, Options), STATUS_SUCCESS},
     {"SHOW", IOCTL_WNBD_SHOW, sizeof(WNBD_IOCTL_SHOW_COMMAND), sizeof(WNBD_CONNECTION_INFO),
      STATUS_OBJECT_NAME_NOT_FOUND},
+    {"SET_DISK_SIZE", IOCTL_WNBD_SET_DISK_SIZE, sizeof(WNBD_IOCTL_SET_SIZE_COMMAND), 0, STATUS_OBJECT_NAME_NOT_FOUND},
 };
 
 /* Sends a command with exactly that much of both buffers: the sanitizer watches their ends. */

@@ -43,6 +43,8 @@ static const ROW Rows[] = {
     {IOCTL_WNBD_FETCH_REQ, sizeof(WNBD_IOCTL_FETCH_REQ_COMMAND), sizeof(WNBD_IO_REQUEST), 0,
      offsetof(WNBD_IOCTL_FETCH_REQ_COMMAND, Reserved)},
     {IOCTL_WNBD_SEND_RSP, sizeof(WNBD_IOCTL_SEND_RSP_COMMAND), 0, 0, offsetof(WNBD_IOCTL_SEND_RSP_COMMAND, Reserved)},
+    {IOCTL_WNBD_SET_DISK_SIZE, sizeof(WNBD_IOCTL_SET_SIZE_COMMAND), 0, 0,
+     offsetof(WNBD_IOCTL_SET_SIZE_COMMAND, Reserved)},
     {IOCTL_WNBD_CREATE, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CONNECTION_INFO), 0, 0},
     {IOCTL_WNBD_CREATE_EX, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT), 0, 0},
 };
@@ -120,7 +122,7 @@ static NTSTATUS Expected(const UCHAR *Input, ULONG InputBytes, ULONG OutputBytes
     if (InputBytes < Row->InputBytes || OutputBytes < Row->OutputBytes || Code == IOCTL_WNBD_CREATE) {
         return STATUS_INVALID_PARAMETER;
     }
-    bool Serves = Code == IOCTL_WNBD_FETCH_REQ || Code == IOCTL_WNBD_SEND_RSP;
+    bool Serves = Code == IOCTL_WNBD_FETCH_REQ || Code == IOCTL_WNBD_SEND_RSP || Code == IOCTL_WNBD_SET_DISK_SIZE;
     if (Row->NameOffset == 0 && !Serves) {
         return ExpectedOption(Input, Code);
     }
