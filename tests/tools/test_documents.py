@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
 """What people read: that the documents lead somewhere and say what they must."""
+import pathlib
 import re
 import subprocess
+import tempfile
 import unittest
 
 from leftovers import ROOT
@@ -66,6 +68,20 @@ class Readme(unittest.TestCase):
         client = read("wnbd-client/commands.c")
         for command in set(re.findall(r"wnbd-client(?:\.exe)? ([a-z][a-z-]+)", self.text)) - {"help"}:
             self.assertIn(f'"{command}"', client)
+
+    def test_examples_build_as_described(self):
+        """Each folder by itself, of what ships; wine.served runs the example's output."""
+        section = self.text.split("## A disk of your own program\n")[1].split("\n## ")[0]
+        configure, toolchain, build = re.findall(r"`((?:cmake |-DCMAKE)[^`]*)`", section)
+        self.assertIn(" examples/ramdisk ", configure)
+        for example in ("ramdisk", "file"):
+            with self.subTest(example), tempfile.TemporaryDirectory() as out:
+                for command in (f"{configure} {toolchain}", build):
+                    words = command.replace("/ramdisk", f"/{example}").split()
+                    done = subprocess.run([out if word == "out" else word for word in words], cwd=ROOT, text=True,
+                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                    self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertEqual(len(list(pathlib.Path(out).glob("*.exe"))), 1)
 
 
 class Links(unittest.TestCase):
