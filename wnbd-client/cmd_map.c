@@ -138,7 +138,7 @@ static uint32_t MapFail(const WNBD_PROPERTIES *Properties, DWORD Status, const W
 
 /*
  * Waits until Windows has made the disk, and says which it is. That it takes longer is no failure, as the disk is
- * mapped; that it is gone again is one.
+ * mapped. ERROR_FILE_NOT_FOUND: it is gone again, which has not been reported.
  */
 static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
 {
@@ -150,7 +150,7 @@ static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
         return ERROR_SUCCESS;
     }
     if (Status == ERROR_FILE_NOT_FOUND) {
-        return MapFail(Properties, Status, &(WNBD_CREATE_RESULT){0});
+        return Status;
     }
     char Safe[WNBD_MAX_NAME_LENGTH];
     OutputError("wnbd-client: warning: %s is mapped, but Windows has not made its disk yet (wnbd-client list shows "
@@ -159,12 +159,105 @@ static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
     return ERROR_SUCCESS;
 }
 
-/* Serves the disk in this process until it is removed. */
-static uint32_t MapServe(WNBD_PROPERTIES *Properties)
+/* ---- Served by this program ---- */
+
+/* The disk that is served, for callbacks that get no context. */
+static WNBD_PROPERTIES Served;
+/* What came of the handshake, as the driver would tell it: the words are from the library's log. */
+static WNBD_CREATE_RESULT ServerSaid;
+
+/* Keeps what the library logs of a handshake that failed, "host:port: words", and shows warnings. */
+static void ServerWordsKeep(WnbdLogLevel LogLevel, const char *Message, const char *FileName, UINT32 Line,
+                            const char *FunctionName)
 {
-    Properties->Flags.UseKernelNbd = 0;
-    DWORD Status = WnbdRunNbdDaemon(Properties);
-    return Status == ERROR_SUCCESS ? ERROR_SUCCESS : MapFail(Properties, Status, &(WNBD_CREATE_RESULT){0});
+    char Server[WNBD_MAX_NAME_LENGTH + 16];
+    (void)FileName;
+    (void)Line;
+    (void)FunctionName;
+    if (LogLevel == WnbdLogLevelWarning) {
+        char Safe[WNBD_LOG_MESSAGE_MAX_SIZE];
+        OutputError("wnbd-client: warning: %s\n", OutputSafe(Safe, sizeof(Safe), Message, strlen(Message)));
+        return;
+    }
+    snprintf(Server, sizeof(Server), "%s:%lu: ", Served.NbdProperties.Hostname,
+             (unsigned long)Served.NbdProperties.PortNumber);
+    if (strncmp(Message, Server, strlen(Server)) == 0) {
+        ServerSaid.Phase = WnbdCreatePhaseHandshake;
+        TextCopy(ServerSaid.Message, sizeof(ServerSaid.Message), Message + strlen(Server));
+    }
+}
+
+/* Whether the driver has the disk, and not one of that name that somebody else has made. */
+static bool ServedIsThere(void)
+{
+    WNBD_CONNECTION_INFO Info;
+    return WnbdShow(Served.InstanceName, &Info) == ERROR_SUCCESS && (DWORD)Info.Properties.Pid == GetCurrentProcessId();
+}
+
+/* Ctrl-C, in a thread of its own: removes the disk, which ends the program. Without one it ends as any program. */
+static BOOL WINAPI OnControl(DWORD Event)
+{
+    (void)Event;
+    if (!ServedIsThere()) {
+        return FALSE;
+    }
+    WnbdRemoveEx(Served.InstanceName, NULL);
+    return TRUE;
+}
+
+static DWORD WINAPI Serve(LPVOID Parameter)
+{
+    return WnbdRunNbdDaemon(Parameter);
+}
+
+/* Says which disk it is once there is one. Returns whether there was one before the thread ended. */
+static bool ServedPrint(HANDLE Thread)
+{
+    while (WaitForSingleObject(Thread, DISK_RETRY_MS) == WAIT_TIMEOUT) {
+        if (ServedIsThere()) {
+            DiskPrint(&Served);
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t ServeFail(const WNBD_PROPERTIES *Properties, DWORD Status)
+{
+    return ErrorReport(&(FAILURE){.Action = ACTION_SERVE,
+                                  .Code = Status,
+                                  .Tried = "go on serving",
+                                  .Object = Properties->InstanceName,
+                                  .Host = Properties->NbdProperties.Hostname,
+                                  .Port = Properties->NbdProperties.PortNumber});
+}
+
+/* Serves the disk in this process until it is removed. */
+static uint32_t MapServe(const WNBD_PROPERTIES *Properties, bool Debug)
+{
+    DWORD Status = ERROR_OUTOFMEMORY;
+    bool WasThere = false;
+    Served = *Properties;
+    Served.Flags.UseKernelNbd = 0;
+    if (!Debug) {
+        WnbdSetLogger(ServerWordsKeep);
+        WnbdSetLogLevel(WnbdLogLevelWarning);
+    }
+    HANDLE Thread = CreateThread(NULL, 0, Serve, &Served, 0, NULL);
+    if (Thread != NULL) {
+        SetConsoleCtrlHandler(OnControl, TRUE);
+        WasThere = ServedPrint(Thread);
+        WaitForSingleObject(Thread, INFINITE);
+        GetExitCodeThread(Thread, &Status);
+        CloseHandle(Thread);
+    }
+    if (Status == ERROR_SUCCESS) {
+        return ERROR_SUCCESS;
+    }
+    if (WasThere) {
+        return ServeFail(Properties, Status);
+    }
+    return MapFail(Properties, Status, &ServerSaid);
 }
 
 uint32_t CommandMap(const COMMAND_LINE *Line)
@@ -174,7 +267,7 @@ uint32_t CommandMap(const COMMAND_LINE *Line)
         return ERROR_INVALID_PARAMETER;
     }
     if (CommandOption(Line, "userspace-nbd")->Present) {
-        return MapServe(&Properties);
+        return MapServe(&Properties, Line->Debug);
     }
     WNBD_CREATE_RESULT Result = {0};
     DWORD Status = WnbdCreateNbd(&Properties, &Result);
@@ -189,5 +282,6 @@ uint32_t CommandMap(const COMMAND_LINE *Line)
                     OutputSafe(Name, sizeof(Name), Properties.InstanceName, sizeof(Properties.InstanceName)),
                     OutputSafe(Warning, sizeof(Warning), Result.Message, sizeof(Result.Message)));
     }
-    return DiskPrint(&Properties);
+    Status = DiskPrint(&Properties);
+    return Status == ERROR_SUCCESS ? ERROR_SUCCESS : MapFail(&Properties, Status, &(WNBD_CREATE_RESULT){0});
 }

@@ -96,7 +96,8 @@ const COMMAND_SPEC CommandTable[] = {
                      .Help = "the server's name for the export"},
                     {.Name = "read-only", .Help = "refuse writes to the disk"},
                     {.Name = "userspace-nbd",
-                     .Help = "serve the disk from this program, which then runs until the disk is removed"},
+                     .Help = "serve the disk from this program, which then runs until the disk is removed or Ctrl-C "
+                             "is pressed"},
                     {.Name = "skip-handshake",
                      .Needs = "disk-size",
                      .NeedsWhy = "a server that is not asked does not tell it",

@@ -13,6 +13,7 @@ typedef enum {
     ACTION_LIST,
     ACTION_DISK, /* anything about one disk that must exist: show, stats */
     ACTION_MAP,
+    ACTION_SERVE, /* a disk that was mapped: the program goes on with it */
     ACTION_UNMAP,
     ACTION_OPTION,
     ACTION_KEPT_OPTION, /* an option that there is: its persistent value */
@@ -20,7 +21,7 @@ typedef enum {
     ACTION_FIND_INF, /* before ACTION_INSTALL */
     ACTION_INSTALL,
     ACTION_UNINSTALL,
-    ACTION_OUTPUT, /* writing to standard output */
+    ACTION_OUTPUT,  /* writing to standard output */
 } ACTION;
 
 /* A failure. Strings that do not apply are NULL; they need not be safe to show. */

@@ -15,9 +15,9 @@ import run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LITERAL = r'"(?:[^"\\\n]|\\.)*"'
 LITERALS = rf"{LITERAL}(?:\s*{LITERAL})*"
-COMMANDS = {"LIST": "list", "DISK": "show stats", "MAP": "map", "UNMAP": "unmap rm", "VERSION": "version -v",
-            "OPTION": "list-opt get-opt set-opt reset-opt", "KEPT_OPTION": "get-opt", "FIND_INF": "install-driver",
-            "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver"}
+COMMANDS = {"LIST": "list", "DISK": "show stats", "MAP": "map", "SERVE": "map", "UNMAP": "unmap rm",
+            "VERSION": "version -v", "OPTION": "list-opt get-opt set-opt reset-opt", "KEPT_OPTION": "get-opt",
+            "FIND_INF": "install-driver", "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver"}
 SHORTEST = 4  # characters of a text that is worth looking for
 
 # Texts that no test can provoke, each with the reason.

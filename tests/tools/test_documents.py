@@ -70,7 +70,7 @@ class Readme(unittest.TestCase):
             self.assertIn(f'"{command}"', client)
 
     def test_examples_build_as_described(self):
-        """Each folder by itself, of what ships; wine.served runs the example's output."""
+        """Each folder by itself, of what ships; wine.programs runs the example's output."""
         section = self.text.split("## A disk of your own program\n")[1].split("\n## ")[0]
         configure, toolchain, build = re.findall(r"`((?:cmake |-DCMAKE)[^`]*)`", section)
         self.assertIn(" examples/ramdisk ", configure)

@@ -14,7 +14,7 @@ import subprocess
 import time
 
 import bed
-from bed import MIB
+from bed import MIB, servers
 
 BUILD_HANDLER = bed.ROOT / "tests" / "abi" / "build_handler.sh"
 HANDLER = ["wine", r"C:\wnbd\handler.exe"]
@@ -136,6 +136,57 @@ class Handler(Provided):
         self.ends(program)
         self.let_go(holder)
         self.disktool("wait-gone", number, 20)
+
+
+class UserspaceNbd(Provided):
+    """wnbd-client map --userspace-nbd: the client is the process."""
+
+    def map_from_here(self, server):
+        program, found = self.serve_by("disk", "wnbd-client", "map", "disk", "127.0.0.1", "--port", server.port,
+                                       "--userspace-nbd", says=r"^Disk (\d+): \\\\.\\PhysicalDrive\1\r?\n$")
+        self.disktool("wait", found.group(1), 10)
+        return program, int(found.group(1))
+
+    def test_data(self):
+        image = self.image(8 * MIB)
+        program, number = self.map_from_here(self.serve(servers.NbdKit, image))
+        row = self.mapped()["disk"]
+        self.assertEqual((row["Nbd"], row["Owner"], row["DiskNumber"]), ("true", "wnbd-client", str(number)))
+        self.assertEqual(self.digest(number), bed.sha256(image.read_bytes()))
+        content = random.Random(5).randbytes(MIB)
+        self.write(number, 5 * MIB, content)
+        self.disktool(number, "flush")
+        self.assertEqual(self.read(number, 5 * MIB, MIB), content)
+        self.assertEqual(image.read_bytes()[5 * MIB:6 * MIB], content)
+        self.assertIsNone(program.process.poll())
+        self.unmap("disk")
+        self.assertEqual(self.ends(program).stderr, "")
+
+    def test_ends(self):
+        """Ctrl-C, a kill and the end of the server each take the disk away."""
+        server = self.serve(servers.NbdKit, self.image())
+        program, _ = self.map_from_here(server)
+        program.process.send_signal(signal.SIGINT)
+        self.ends(program)
+        self.assertNotIn("disk", self.mapped())
+        program, _ = self.map_from_here(server)
+        self.kill(program)
+        self.gone("disk")
+        program, _ = self.map_from_here(server)
+        server.kill()
+        done = program.wait()
+        self.assertEqual(done.status, 1236 & 0xFF, str(done))
+        self.assertRegex(done.stderr, r"cannot go on serving disk: 127\.0\.0\.1:\d+ closed the connection \(")
+        self.gone("disk")
+
+    def test_refusals(self):
+        server = self.serve(servers.NbdServer, self.image(), export="there")
+        for arguments in (("disk", server.port), ("disk", servers.free_port())):
+            name, port = arguments
+            by_driver, by_process = (self.client("map", name, "127.0.0.1", "--port", port, *more, status=None)
+                                     for more in ((), ("--userspace-nbd",)))
+            self.assertEqual((by_process.status, by_process.stderr), (by_driver.status, by_driver.stderr))
+            self.assertEqual(self.mapped(), {})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@
  *   export NAME                    an export for WnbdListExports
  *   option KEY=VALUE...            an option for WnbdListDrvOpt: Name, Type (WnbdOptValType), Default, Value
  *
- * Values may have \xNN for a byte.
+ * WnbdRunNbdDaemon may have Serves=1, which lets it wait until the disk's number is asked for, and Logged=, an error of
+ * the library's log. Values may have \xNN for a byte.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@ static char Lines[MAX_LINES][MAX_LINE];
 static int LineCount = -1;
 static LogMessageFunc CurrentLogger;
 static WnbdLogLevel CurrentLevel = WnbdLogLevelInfo;
+static HANDLE Announced; /* set when WnbdPollDiskNumber has been called */
 
 static void Unescape(char *Text)
 {
@@ -182,8 +184,12 @@ DWORD WnbdGetDriverVersion(PWNBD_VERSION Version)
     return VersionFill("WnbdGetDriverVersion", Version);
 }
 
+/* The first call of the client, while it has one thread. */
 VOID WnbdSetLogger(LogMessageFunc Logger)
 {
+    if (LineCount < 0) {
+        ScriptRead();
+    }
     CurrentLogger = Logger;
 }
 
@@ -238,6 +244,11 @@ DWORD WnbdList(PWNBD_CONNECTION_LIST ConnectionList, PDWORD BufferSize)
 
 DWORD WnbdShow(const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo)
 {
+    if (ScriptFind("WnbdRunNbdDaemon", 0) != NULL) {
+        /* Asked until the disk is this process's own: how often is chance, so nobody expects it. */
+        ConnectionInfo->Properties.Pid = (INT32)GetCurrentProcessId();
+        return Announced != NULL ? ERROR_SUCCESS : ERROR_FILE_NOT_FOUND;
+    }
     Record("WnbdShow %s\n", InstanceName);
     InfoFill(ScriptFind("disk", 0), ConnectionInfo);
     return StatusOf("WnbdShow");
@@ -275,6 +286,16 @@ DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties)
     Record("WnbdRunNbdDaemon InstanceName=%s Hostname=%s PortNumber=%u ExportName=%s ReadOnly=%u UseKernelNbd=%u\n",
            Properties->InstanceName, Properties->NbdProperties.Hostname, Properties->NbdProperties.PortNumber,
            Properties->NbdProperties.ExportName, Properties->Flags.ReadOnly, Properties->Flags.UseKernelNbd);
+    const char *Fields = ScriptFind("WnbdRunNbdDaemon", 0);
+    char Message[WNBD_CREATE_MESSAGE_LENGTH];
+    if (FieldNumber(Fields, "Serves", 0) != 0) {
+        HANDLE Event = CreateEventW(NULL, TRUE, FALSE, NULL);
+        InterlockedExchangePointer(&Announced, Event);
+        WaitForSingleObject(Event, INFINITE);
+    }
+    if (FieldText(Fields, "Logged", Message, sizeof(Message))) {
+        Log(WnbdLogLevelError, Message);
+    }
     return StatusOf("WnbdRunNbdDaemon");
 }
 
@@ -324,6 +345,9 @@ DWORD WnbdPollDiskNumber(const char *InstanceName, BOOLEAN ExpectMapped, BOOLEAN
     Record("WnbdPollDiskNumber %s ExpectMapped=%u TryOpen=%u TimeoutMs=%lu RetryIntervalMs=%lu\n", InstanceName,
            ExpectMapped, TryOpen, TimeoutMs, RetryIntervalMs);
     *DiskNumber = (DWORD)FieldNumber(ScriptFind("WnbdPollDiskNumber", 0), "DiskNumber", 0);
+    if (Announced != NULL) {
+        SetEvent(Announced);
+    }
     return StatusOf("WnbdPollDiskNumber");
 }
 
