@@ -8,6 +8,14 @@
 
 #define AWAIT_POLL_MS 50
 
+/* The node of a device of a list, by a number that outlives the list. */
+static bool AdapterNode(HDEVINFO Set, SP_DEVINFO_DATA *Data, DEVINST *Node)
+{
+    WCHAR Id[MAX_DEVICE_ID_LEN];
+    return SetupDiGetDeviceInstanceIdW(Set, Data, Id, MAX_DEVICE_ID_LEN, NULL) &&
+           CM_Locate_DevNodeW(Node, Id, CM_LOCATE_DEVNODE_NORMAL) == CR_SUCCESS;
+}
+
 /* Reads path and node of an interface; false if the system won't say. */
 static bool AdapterDetail(HDEVINFO Set, SP_DEVICE_INTERFACE_DATA *Data, ADAPTER_INTERFACE *Interface)
 {
@@ -23,11 +31,10 @@ static bool AdapterDetail(HDEVINFO Set, SP_DEVICE_INTERFACE_DATA *Data, ADAPTER_
         return false;
     }
     size_t Length = wcslen(Buffer.Detail.DevicePath);
-    if (Length >= sizeof(Interface->Path) / sizeof(WCHAR)) {
+    if (Length >= sizeof(Interface->Path) / sizeof(WCHAR) || !AdapterNode(Set, &Node, &Interface->DevInst)) {
         return false;
     }
     memcpy(Interface->Path, Buffer.Detail.DevicePath, (Length + 1) * sizeof(WCHAR));
-    Interface->DevInst = Node.DevInst;
     return true;
 }
 

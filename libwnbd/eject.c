@@ -110,6 +110,11 @@ DWORD DeviceStart(DEVINST Node, TEXT *Cause)
     if (!Setup) {
         return ERROR_CALL_NOT_IMPLEMENTED;
     }
+    /* Takes off the mark that CM_REMOVE_NO_RESTART has left. Whether READY needs that, the page doesn't say. */
+    CONFIGRET Unmarked = Setup(Node, CM_SETUP_DEVNODE_RESET);
+    if (Unmarked != CR_SUCCESS) {
+        LogDebug("the adapter's no-restart mark stays: configuration manager error 0x%lx", Unmarked);
+    }
     CONFIGRET Result = Setup(Node, CM_SETUP_DEVNODE_READY);
     if (Result != CR_SUCCESS) {
         *Cause = FormatText("it is stopped, and starting it failed with configuration manager error 0x%lx", Result);

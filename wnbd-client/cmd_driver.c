@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Commands that install and remove the driver.
+ * Commands that install and remove the driver, and restart its adapter.
  */
 #include "command.h"
 
@@ -8,8 +8,11 @@
 
 #include <wnbd.h>
 
+#include "disk_list.h"
 #include "errors.h"
 #include "output.h"
+
+#define MILLISECONDS 1000
 
 /* Says whether Name (UTF-8) is a file. ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_DIRECTORY: it is not. */
 static DWORD FileFind(const char *Name)
@@ -58,6 +61,31 @@ uint32_t CommandUninstallDriver(const COMMAND_LINE *Line)
     }
     if (RebootRequired) {
         OutputPrint("Restart Windows to finish the removal of the driver.\n");
+    }
+    return ERROR_SUCCESS;
+}
+
+static DWORD DisksRemove(void)
+{
+    HANDLE Adapter;
+    DWORD Status = WnbdOpenAdapter(&Adapter);
+    if (Status == ERROR_SUCCESS) {
+        Status = WnbdRemoveAllDisks(Adapter);
+        CloseHandle(Adapter);
+    }
+    return Status;
+}
+
+uint32_t CommandResetAdapter(const COMMAND_LINE *Line)
+{
+    DWORD Status = CommandOption(Line, "hard-disconnect-mappings")->Present ? DisksRemove() : (DWORD)ERROR_SUCCESS;
+    if (Status == ERROR_SUCCESS) {
+        Status = WnbdResetAdapterEx((DWORD)CommandOption(Line, "reset-timeout")->Number * MILLISECONDS,
+                                    (DWORD)CommandOption(Line, "reset-retry-interval")->Number * MILLISECONDS);
+    }
+    if (Status != ERROR_SUCCESS) {
+        ErrorReport(&(FAILURE){.Action = ACTION_RESTART, .Code = Status, .Tried = "restart the WNBD adapter"});
+        return DiskListAfter(Status);
     }
     return ERROR_SUCCESS;
 }

@@ -96,3 +96,4 @@ uint32_t CommandSetOption(const COMMAND_LINE *Line);       /* cmd_option.c */
 uint32_t CommandResetOption(const COMMAND_LINE *Line);     /* cmd_option.c */
 uint32_t CommandInstallDriver(const COMMAND_LINE *Line);   /* cmd_driver.c */
 uint32_t CommandUninstallDriver(const COMMAND_LINE *Line); /* cmd_driver.c */
+uint32_t CommandResetAdapter(const COMMAND_LINE *Line);    /* cmd_driver.c */

@@ -197,6 +197,28 @@ const COMMAND_SPEC CommandTable[] = {
         .Description = "Disks are removed without asking Windows (hard disconnect). Needs an elevated prompt. Says so "
                        "if Windows must be restarted.",
     },
+    {
+        .Name = "reset-adapter",
+        .Handler = CommandResetAdapter,
+        .Summary = "restart the WNBD adapter",
+        .Description = "Options that are read when the adapter starts take effect; every option gets its persistent "
+                       "value, or its default. The adapter is not restarted as long as disks are mapped or a program "
+                       "uses it. Needs an elevated prompt.",
+        .Options = {{.Name = "hard-disconnect-mappings", .Help = "remove all disks first, without asking Windows"},
+                    {.Name = "reset-timeout",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "SECONDS",
+                     .Maximum = SECONDS_MAX,
+                     .Default = 10,
+                     .Help = "how long to try while something is in the way; 0: once"},
+                    {.Name = "reset-retry-interval",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "SECONDS",
+                     .Minimum = 1,
+                     .Maximum = SECONDS_MAX,
+                     .Default = 1,
+                     .Help = "pause between two tries"}},
+    },
     {.Name = NULL},
 };
 

@@ -40,7 +40,7 @@ DWORD DiskListRead(PWNBD_CONNECTION_LIST *List)
 uint32_t DiskListAfter(uint32_t Status)
 {
     PWNBD_CONNECTION_LIST List = NULL;
-    if (Status != ERROR_FILE_NOT_FOUND) {
+    if (Status != ERROR_FILE_NOT_FOUND && Status != ERROR_BUSY) {
         return Status;
     }
     if (DiskListRead(&List) == ERROR_SUCCESS) {

@@ -15,7 +15,7 @@
 DWORD DiskListRead(PWNBD_CONNECTION_LIST *List);
 
 /*
- * After "no disk of that name is mapped" (Status ERROR_FILE_NOT_FOUND): writes to standard error which disks are, if
- * that can be found out. Returns Status, whatever it is.
+ * After "no disk of that name is mapped" (Status ERROR_FILE_NOT_FOUND) and "the adapter is in use" (ERROR_BUSY): writes
+ * to standard error which disks are mapped, if that can be found out. Returns Status, whatever it is.
  */
 uint32_t DiskListAfter(uint32_t Status);

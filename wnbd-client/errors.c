@@ -110,6 +110,12 @@ static const ERROR_WORDS Words[] = {
     {ACTION_INSTALL, ERROR_EXPECTED_SECTION_NAME, "the file is not an INF", "give the path of wnbd.inf"},
     {ACTION_INSTALL, ERROR_GENERAL_SYNTAX, "the file is not an INF", "give the path of wnbd.inf"},
     {ACTION_UNINSTALL, ERROR_BUSY, "the driver is in use", "end the programs that use its disks and try again"},
+    {ACTION_RESTART, ERROR_BUSY, "it is in use",
+     "unmap the disks and end the programs that use it; --debug tells what stands in the way; "
+     "--hard-disconnect-mappings removes the disks"},
+    {ACTION_RESTART, ERROR_REMOVE_FAILED, "Windows could not stop it", "--debug tells what stands in the way"},
+    {ACTION_RESTART, ERROR_DEVICE_NOT_AVAILABLE, "it was stopped, and does not start again",
+     "look at it in Device Manager, or restart Windows"},
     {ACTION_OUTPUT, ERROR_DISK_FULL, "the disk is full", "make room on it"},
     {ACTION_OUTPUT, ERROR_BROKEN_PIPE, "its reader has ended", "let it read everything"},
     {ACTION_OUTPUT, ERROR_NO_DATA, "its reader has ended", "let it read everything"},

@@ -21,6 +21,7 @@ typedef enum {
     ACTION_FIND_INF, /* before ACTION_INSTALL */
     ACTION_INSTALL,
     ACTION_UNINSTALL,
+    ACTION_RESTART, /* the adapter */
     ACTION_OUTPUT,  /* writing to standard output */
 } ACTION;
 

@@ -88,6 +88,7 @@ NTSTATUS PortAdapterAdd(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDevi
     InitializeListHead(&Adapter->Completed);
     InitializeListHead(&Adapter->ServiceIrps);
     InitializeListHead(&Adapter->EjectIrps);
+    KeInitializeEvent(&Adapter->Closed, NotificationEvent, FALSE);
     for (i = 0; i < PORT_HASH_SIZE; ++i)
         InitializeListHead(&Adapter->Outstanding[i]);
     KeInitializeDpc(&Adapter->CompletionDpc, PortQueueCompletionDpc, Adapter);

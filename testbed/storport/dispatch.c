@@ -39,9 +39,16 @@ static NTSTATUS ToUnit(PDEVICE_OBJECT DeviceObject, PIRP Irp, NTSTATUS (*Handler
     return Status;
 }
 
+/* Counts the handles of an adapter: with one open it isn't removed (remove.c). */
 static NTSTATUS DispatchOpenClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
-    UNREFERENCED_PARAMETER(DeviceObject);
+    const UCHAR Major = IoGetCurrentIrpStackLocation(Irp)->MajorFunction;
+    ADAPTER *Adapter = AsAdapter(DeviceObject);
+
+    if (Adapter != NULL && Major == IRP_MJ_CREATE)
+        InterlockedIncrement(&Adapter->Opens);
+    if (Adapter != NULL && Major == IRP_MJ_CLOSE && InterlockedDecrement(&Adapter->Opens) == 0)
+        KeSetEvent(&Adapter->Closed, IO_NO_INCREMENT, FALSE);
     return PortIrpComplete(Irp, STATUS_SUCCESS, 0);
 }
 

@@ -10,24 +10,12 @@
 #include "port.h"
 #include "eject_ioctl.h"
 
-/* PNP_VETO_TYPE */
-#define VETO_OUTSTANDING_OPEN 5u
-#define VETO_DEVICE 6u
-#define VETO_ILLEGAL_REQUEST 8u
-#define VETO_ALREADY_REMOVED 13u
-
-NTSTATUS PortEject(ADAPTER *Adapter, PIRP Irp)
+/* Hands a request to the scan thread. */
+static NTSTATUS Pend(ADAPTER *Adapter, PIRP Irp)
 {
-    const IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
-    const ULONG Length = Stack->Parameters.DeviceIoControl.InputBufferLength;
-    const WCHAR *Id = Irp->AssociatedIrp.SystemBuffer;
     BOOLEAN Refused;
     KIRQL Irql;
 
-    if (Length < sizeof(WCHAR) || Length % sizeof(WCHAR) != 0 || Id[Length / sizeof(WCHAR) - 1] != 0)
-        return PortIrpComplete(Irp, STATUS_INVALID_PARAMETER, 0);
-    if (Stack->Parameters.DeviceIoControl.OutputBufferLength < sizeof(PORT_EJECT_ANSWER))
-        return PortIrpComplete(Irp, STATUS_BUFFER_TOO_SMALL, 0);
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     Refused = Adapter->Draining;
     if (!Refused) {
@@ -39,6 +27,28 @@ NTSTATUS PortEject(ADAPTER *Adapter, PIRP Irp)
         return PortIrpComplete(Irp, STATUS_DEVICE_NOT_READY, 0);
     PortScanWake(Adapter);
     return STATUS_PENDING;
+}
+
+NTSTATUS PortEject(ADAPTER *Adapter, PIRP Irp)
+{
+    const IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
+    const ULONG Length = Stack->Parameters.DeviceIoControl.InputBufferLength;
+    const WCHAR *Id = Irp->AssociatedIrp.SystemBuffer;
+
+    if (Length < sizeof(WCHAR) || Length % sizeof(WCHAR) != 0 || Id[Length / sizeof(WCHAR) - 1] != 0)
+        return PortIrpComplete(Irp, STATUS_INVALID_PARAMETER, 0);
+    if (Stack->Parameters.DeviceIoControl.OutputBufferLength < sizeof(PORT_EJECT_ANSWER))
+        return PortIrpComplete(Irp, STATUS_BUFFER_TOO_SMALL, 0);
+    return Pend(Adapter, Irp);
+}
+
+NTSTATUS PortRemove(ADAPTER *Adapter, PIRP Irp)
+{
+    const IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
+
+    if (Stack->Parameters.DeviceIoControl.OutputBufferLength < sizeof(PORT_REMOVE_ANSWER))
+        return PortIrpComplete(Irp, STATUS_BUFFER_TOO_SMALL, 0);
+    return Pend(Adapter, Irp);
 }
 
 static PIRP TakeIrp(ADAPTER *Adapter)
@@ -61,7 +71,7 @@ static BOOLEAN IsAtIndex(UNIT *Unit, PVOID Context)
     return Unit->State == UNIT_PRESENT && Unit->Reported && (*Index)-- == 0;
 }
 
-static UNIT *UnitAt(ADAPTER *Adapter, ULONG Index)
+UNIT *PortUnitAt(ADAPTER *Adapter, ULONG Index)
 {
     return PortUnitWalk(Adapter, IsAtIndex, &Index);
 }
@@ -104,7 +114,7 @@ static UNIT *FindUnit(ADAPTER *Adapter, const WCHAR *Id)
     UNIT *Unit;
     ULONG Index;
 
-    for (Index = 0; (Unit = UnitAt(Adapter, Index)) != NULL; ++Index) {
+    for (Index = 0; (Unit = PortUnitAt(Adapter, Index)) != NULL; ++Index) {
         if (HasId(Unit, Id))
             return Unit;
         PortUnitDereference(Unit);
@@ -120,9 +130,10 @@ static NTSTATUS PnpDone(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-NTSTATUS PortUnitSendIrp(UNIT *Unit, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities, ULONG_PTR *Information)
+NTSTATUS PortDeviceSendIrp(PDEVICE_OBJECT Device, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities,
+                           ULONG_PTR *Information)
 {
-    PDEVICE_OBJECT Top = IoGetAttachedDeviceReference(Unit->Pdo);
+    PDEVICE_OBJECT Top = IoGetAttachedDeviceReference(Device);
     PIRP Irp = IoAllocateIrp(Top->StackSize, FALSE);
     NTSTATUS Status = STATUS_INSUFFICIENT_RESOURCES;
     PIO_STACK_LOCATION Stack;
@@ -148,6 +159,11 @@ NTSTATUS PortUnitSendIrp(UNIT *Unit, UCHAR Minor, DEVICE_CAPABILITIES *Capabilit
     return Status;
 }
 
+NTSTATUS PortUnitSendIrp(UNIT *Unit, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities, ULONG_PTR *Information)
+{
+    return PortDeviceSendIrp(Unit->Pdo, Minor, Capabilities, Information);
+}
+
 static BOOLEAN IsRemovable(UNIT *Unit)
 {
     DEVICE_CAPABILITIES Capabilities;
@@ -168,11 +184,11 @@ static PORT_EJECT_ANSWER EjectUnit(UNIT *Unit)
     NTSTATUS Status;
 
     if (!Unit->Started) {
-        Answer.Veto = VETO_ALREADY_REMOVED;
+        Answer.Veto = PORT_VETO_ALREADY_REMOVED;
         return Answer;
     }
     if (!IsRemovable(Unit)) {
-        Answer.Veto = VETO_ILLEGAL_REQUEST;
+        Answer.Veto = PORT_VETO_ILLEGAL_REQUEST;
         return Answer;
     }
     Status = PortUnitSendIrp(Unit, IRP_MN_QUERY_REMOVE_DEVICE, NULL, &OpenHandles);
@@ -182,7 +198,7 @@ static PORT_EJECT_ANSWER EjectUnit(UNIT *Unit)
         return Answer;
     }
     PortUnitSendIrp(Unit, IRP_MN_CANCEL_REMOVE_DEVICE, NULL, NULL);
-    Answer.Veto = OpenHandles != 0 ? VETO_OUTSTANDING_OPEN : VETO_DEVICE;
+    Answer.Veto = OpenHandles != 0 ? PORT_VETO_OUTSTANDING_OPEN : PORT_VETO_DEVICE;
     Answer.Status = (unsigned int)Status;
     DbgPrint("storport: %u:%u:%u isn't ejected: status 0x%08x, %u open handles\n", (unsigned)Unit->Path,
              (unsigned)Unit->Target, (unsigned)Unit->Lun, (unsigned)Status, (unsigned)OpenHandles);
@@ -194,8 +210,13 @@ VOID PortEjectServe(ADAPTER *Adapter)
     PIRP Irp;
 
     while ((Irp = TakeIrp(Adapter)) != NULL) {
-        UNIT *Unit = FindUnit(Adapter, Irp->AssociatedIrp.SystemBuffer);
+        UNIT *Unit;
 
+        if (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode == PORT_IOCTL_REMOVE) {
+            PortRemoveServe(Adapter, Irp);
+            continue;
+        }
+        Unit = FindUnit(Adapter, Irp->AssociatedIrp.SystemBuffer);
         if (Unit == NULL) {
             PortIrpComplete(Irp, STATUS_OBJECT_NAME_NOT_FOUND, 0);
             continue;

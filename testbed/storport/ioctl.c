@@ -175,6 +175,8 @@ NTSTATUS PortAdapterIoctl(ADAPTER *Adapter, PIRP Irp)
         return MiniportIoctl(Adapter->Self, Irp);
     case PORT_IOCTL_EJECT:
         return PortEject(Adapter, Irp);
+    case PORT_IOCTL_REMOVE:
+        return PortRemove(Adapter, Irp);
     case PORT_IOCTL_ORDER:
         return TakeOrder(Irp);
     case PORT_IOCTL_POWER:

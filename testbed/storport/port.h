@@ -82,6 +82,8 @@ typedef struct _ADAPTER {
     LIST_ENTRY Completed; /* for the completion DPC */
     LIST_ENTRY ServiceIrps;
     LIST_ENTRY EjectIrps; /* for the scan thread */
+    LONG Opens;           /* handles of the adapter */
+    KEVENT Closed;        /* the last one was closed */
     ULONG ServiceCount;
     ULONG ServiceCalls;    /* of HwProcessServiceRequest, being executed */
     ULONGLONG PausedUntil; /* interrupt time; 0: not paused */
@@ -327,10 +329,18 @@ VOID PortScanWake(ADAPTER *Adapter);
 
 /* eject.c */
 NTSTATUS PortEject(ADAPTER *Adapter, PIRP Irp);
+NTSTATUS PortRemove(ADAPTER *Adapter, PIRP Irp);
 /* Serves the requests that wait; refuses them. The first in the scan thread, the second after its end. PASSIVE_LEVEL.
  */
 VOID PortEjectServe(ADAPTER *Adapter);
 VOID PortEjectRefuse(ADAPTER *Adapter);
+/* In the scan thread: serves a PORT_IOCTL_REMOVE. PASSIVE_LEVEL. */
+VOID PortRemoveServe(ADAPTER *Adapter, PIRP Irp);
+/* Sends a PnP request to the top of a device's stack and waits; see PortUnitSendIrp. */
+NTSTATUS PortDeviceSendIrp(PDEVICE_OBJECT Device, UCHAR Minor, DEVICE_CAPABILITIES *Capabilities,
+                           ULONG_PTR *Information);
+/* The unit with that index of those that PnP knows and that are there, referenced; NULL. */
+UNIT *PortUnitAt(ADAPTER *Adapter, ULONG Index);
 /*
  * Sends a PnP request to the top of the unit's stack and waits. *Information (may be NULL) is what it came back with.
  * PASSIVE_LEVEL.

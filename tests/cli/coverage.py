@@ -17,7 +17,8 @@ LITERAL = r'"(?:[^"\\\n]|\\.)*"'
 LITERALS = rf"{LITERAL}(?:\s*{LITERAL})*"
 COMMANDS = {"LIST": "list", "DISK": "show stats", "MAP": "map", "SERVE": "map", "UNMAP": "unmap rm",
             "VERSION": "version -v", "OPTION": "list-opt get-opt set-opt reset-opt", "KEPT_OPTION": "get-opt",
-            "FIND_INF": "install-driver", "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver"}
+            "FIND_INF": "install-driver", "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver",
+            "RESTART": "reset-adapter"}
 SHORTEST = 4  # characters of a text that is worth looking for
 
 # Texts that no test can provoke, each with the reason.

@@ -5,6 +5,7 @@
 Usage: tools/wine-env python3 tests/wine/test_options.py
 """
 import os
+import signal
 import subprocess
 import time
 
@@ -123,6 +124,50 @@ class Options(bed.Case):
         number = self.map("disk", self.serve(servers.NbdKit, image, export="disk"))
         self.assertEqual(self.limits("disk"), ("1024", "3000"))
         self.assertEqual(self.digest(number), bed.sha256(image.read_bytes()))
+
+    def restart_adapter(self, *options, status=0):
+        return self.client("reset-adapter", *options, status=status)
+
+    def test_restart_of_the_adapter(self):
+        self.client("set-opt", "MaxIOReqPerLun", "99", "--persistent")
+        self.client("set-opt", "LogLevel", "3")
+        self.restart_adapter()
+        log = self.driver_log()
+        self.assertIn(b"an adapter is removed", log)
+        # Asked and removed in order, not surprised.
+        self.assertNotIn(b"gone without notice", log)
+        self.assertEqual(self.client("get-opt", "LogLevel").stdout, "Name: LogLevel\nValue: 1\n")
+        image = self.image()
+        number = self.map("disk", self.serve(servers.NbdKit, image, export="disk"))
+        self.assertEqual(self.limits("disk"), ("99", "1000"))
+        self.assertEqual(self.digest(number), bed.sha256(image.read_bytes()))
+
+    def test_restart_while_there_are_disks(self):
+        server = self.serve(servers.NbdKit, self.image(), export="disk")
+        number = self.map("disk", server)
+        done = self.restart_adapter("--reset-timeout", 0, status=170)
+        self.assertRegex(done.stderr, r"cannot restart the WNBD adapter: it is in use \(.*\)\nMapped are:\n  disk\n$")
+        self.assertIn("disk", self.mapped())
+        self.read(number, 0, 4096)
+        self.restart_adapter("--hard-disconnect-mappings", "--reset-timeout", START_SECONDS)
+        self.assertEqual(self.mapped(), {})
+        self.assertIn(b"an adapter is removed", self.driver_log())
+        self.disktool("wait-gone", number, START_SECONDS)
+        self.map("disk", server)
+
+    def test_restart_while_a_program_has_the_adapter_open(self):
+        """A process keeps its handle until it ends: here it is stopped, with its disk gone."""
+        provider = bed.Program(["ramdisk", "ram", 4])
+        self.addCleanup(self.let_go, provider)
+        self.assertIn(b"PhysicalDrive", provider.process.stdout.readline())
+        provider.process.send_signal(signal.SIGSTOP)
+        self.client("unmap", "ram", "--hard-disconnect")
+        done = self.restart_adapter("--reset-timeout", 0, "--debug", status=170)
+        self.assertIn("vetoed by an open file or handle (PNP_VETO_TYPE 5): ROOT\\SCSIADAPTER", done.stderr)
+        self.assertNotIn(b"an adapter is removed", self.driver_log())
+        provider.process.send_signal(signal.SIGCONT)
+        self.assertEqual(provider.wait().status, 0)
+        self.restart_adapter()
 
 
 if __name__ == "__main__":

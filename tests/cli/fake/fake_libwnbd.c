@@ -439,6 +439,26 @@ DWORD WnbdIoctlGetIOLimits(HANDLE DiskHandle, PDWORD LunMaxIoCount, PDWORD Adapt
     return ERROR_NOT_SUPPORTED;
 }
 
+DWORD WnbdOpenAdapter(PHANDLE Handle)
+{
+    Record("WnbdOpenAdapter\n");
+    *Handle = CreateEventW(NULL, TRUE, FALSE, NULL); /* something that can be closed */
+    return StatusOf("WnbdOpenAdapter");
+}
+
+DWORD WnbdRemoveAllDisks(HANDLE AdapterHandle)
+{
+    (void)AdapterHandle;
+    Record("WnbdRemoveAllDisks\n");
+    return StatusOf("WnbdRemoveAllDisks");
+}
+
+DWORD WnbdResetAdapterEx(DWORD TimeoutMs, DWORD RetryIntervalMs)
+{
+    Record("WnbdResetAdapterEx TimeoutMs=%lu RetryIntervalMs=%lu\n", TimeoutMs, RetryIntervalMs);
+    return StatusOf("WnbdResetAdapterEx");
+}
+
 DWORD WnbdInstallDriver(CONST CHAR *FileName, PBOOL RebootRequired)
 {
     const char *Fields = ScriptFind("WnbdInstallDriver", 0);
