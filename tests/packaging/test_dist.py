@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
-"""`make dist`: what is in the zip, that it depends on nothing but the files, its signatures and its list (SPDX 2.3)."""
+"""`make dist`: what is in the zip and the installer, that they depend on nothing but the files, their signatures, and
+the list of contents (SPDX 2.3)."""
 import hashlib
 import json
 import os
@@ -70,7 +71,10 @@ class Dist(unittest.TestCase):
                 shutil.copyfile(path, copy)
                 os.utime(copy, (1e9, 1e9))
                 copy.chmod(0o600)
-        self.assertEqual(self.dist(other, "again").read_bytes(), self.plain.read_bytes())
+        again = self.dist(other, "again")
+        for suffix in (".zip", ".msi"):
+            one, other = (path.with_suffix(suffix).read_bytes() for path in (self.plain, again))
+            self.assertEqual(one, other, suffix)
 
     def test_signatures_are_the_only_difference(self):
         plain, signed = contents(self.plain), contents(self.signed)
@@ -90,6 +94,7 @@ class Dist(unittest.TestCase):
             run("osslsigncode", "verify", "-CAfile", certificate, "-in", folder / name)
         run("osslsigncode", "verify", "-CAfile", certificate, "-catalog", folder / "wnbd.cat", "-in",
             folder / "wnbd.sys")
+        run("osslsigncode", "verify", "-CAfile", certificate, "-in", self.signed.with_suffix(".msi"))
 
     def test_what_an_earlier_run_left_goes(self):
         target = self.folder / "again-and-again"
@@ -135,6 +140,74 @@ class Dist(unittest.TestCase):
 
     def test_sbom(self):
         self.assertNotEqual(self.check_sbom(self.plain), self.check_sbom(self.signed))
+
+
+class Msi(unittest.TestCase):
+    """The installer as a database (msiinfo)."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="wnbd-msi-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        for path in (*DIST.glob("*.*"), *(ROOT / name for name in ("README.md", "CHANGELOG.md", "LICENSE"))):
+            shutil.copy(path, cls.folder)
+        cls.msi = cls.folder / "wnbd.msi"
+        run(ROOT / "tools" / "make-msi", cls.folder, cls.msi)
+
+    def rows(self, table):
+        names, _, _, *rows = run("msiinfo", "export", self.msi, table).replace("\r", "").splitlines()
+        return [dict(zip(names.split("\t"), row.split("\t"))) for row in rows]
+
+    def test_identity(self):
+        properties = {row["Property"]: row["Value"] for row in self.rows("Property")}
+        # By this one Windows finds what it upgrades: it never changes.
+        self.assertEqual(properties["UpgradeCode"], "{1E3DA85B-3F0B-4E7C-8D1F-5C0B1E2D9A47}")
+        self.assertRegex(properties["ProductVersion"], r"^\d+\.\d+\.\d+$")
+        self.assertEqual(properties["ALLUSERS"], "1")
+        attributes = {row["VersionMin"] != "": int(row["Attributes"]) for row in self.rows("Upgrade")}
+        self.assertEqual(attributes[True] & 2, 2)  # msidbUpgradeAttributesOnlyDetect: what is newer stays
+        self.assertEqual(attributes[False] & 2, 0)
+
+    def test_summary(self):
+        text = run("env", "TZ=UTC", "msiinfo", "suminfo", self.msi)
+        self.assertIn("Template: x64;1033", text)
+        self.assertIn(run(ROOT / "tools" / "version").strip(), text)
+        day, *clock = run(ROOT / "tools" / "version", "--date").split()
+        times = re.findall(r"(?m)^(?:Created|Last saved): \w+ \w+ +(\d+) ([\d:]+) (\d+)$", text)
+        self.assertEqual(times, [(str(int(day[-2:])), ":".join(clock), day[:4])] * 2)
+
+    def test_files(self):
+        run("msiextract", "-C", self.folder / "out", self.msi)
+        files = {path.name: path.read_bytes() for path in (self.folder / "out").rglob("*") if path.is_file()}
+        self.assertEqual(set(files), {"wnbd-client.exe", "libwnbd.dll", "wnbd.sys", "wnbd.inf", "wnbd.cat", "README.md",
+                                      "CHANGELOG.md", "LICENSE"})
+        for name, content in files.items():
+            self.assertEqual(content, (self.folder / name).read_bytes(), name)
+
+    def test_actions(self):
+        """In the order that Windows Installer's documentation asks for; what changes the system is deferred."""
+        order = {row["Action"]: (int(row["Sequence"]), row["Condition"]) for row in self.rows("InstallExecuteSequence")}
+        names = [name for name, _ in sorted(order.items(), key=lambda item: item[1]) if name in {
+            "InstallValidate", "InstallInitialize", "RemoveExistingProducts", "ProcessComponents", "UninstallDriver",
+            "RemoveEnvironmentStrings", "RemoveFiles", "InstallFiles", "UndoDriver", "InstallDriver",
+            "WriteEnvironmentStrings", "InstallFinalize"}]
+        self.assertEqual(names, [
+            "InstallValidate", "InstallInitialize", "RemoveExistingProducts", "ProcessComponents", "UninstallDriver",
+            "RemoveEnvironmentStrings", "RemoveFiles", "InstallFiles", "UndoDriver", "InstallDriver",
+            "WriteEnvironmentStrings", "InstallFinalize"])
+        self.assertEqual(order["UninstallDriver"][1], 'REMOVE="ALL"')
+        self.assertEqual({order["UndoDriver"][1], order["InstallDriver"][1]}, {"NOT REMOVE"})
+        deferred, rollback = 18 | 0x400 | 0x800, 0x100 | 0x40
+        actions = {row["Action"]: (int(row["Type"]), row["Target"]) for row in self.rows("CustomAction")}
+        self.assertEqual(actions, {
+            "UninstallDriver": (deferred, "uninstall-driver"),
+            "UndoDriver": (deferred | rollback, "uninstall-driver"),
+            "InstallDriver": (deferred, 'install-driver "[INSTALLFOLDER]wnbd.inf"')})
+
+    def test_path(self):
+        self.assertEqual([list(row.values()) for row in self.rows("Environment")],
+                         [["Path", "=-*PATH", "[~];[INSTALLFOLDER]", "Wnbd"]])
 
 
 class Reinstall(unittest.TestCase):
