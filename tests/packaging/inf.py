@@ -5,7 +5,8 @@ import re
 # "Using a Universal INF File", "Driver package isolation": what such a package may not use.
 FORBIDDEN_DIRECTIVES = {
     "bitreg", "coinstallers", "delfiles", "delproperty", "delreg", "delservice", "ini2reg", "logconfig", "profileitems",
-    "registerdlls", "renfiles", "unregisterdlls", "updateinifields", "updateinis"}
+    "registerdlls", "renfiles", "runpostsetupcommands", "runpresetupcommands", "unregisterdlls", "updateinifields",
+    "updateinis"}
 FORBIDDEN_SECTIONS = {"classinstall32", "controlflags"}
 SECTIONS_WITH_A_MEANING = {
     "version", "sourcedisksnames", "sourcedisksfiles", "destinationdirs", "manufacturer", "strings"}
@@ -109,6 +110,29 @@ def referenced_sections(inf, decoration):
             yield split(value)[field].lower()
 
 
+def form_problems(inf, raw):
+    """General Guidelines for INF Files; Driver package isolation: files stay in the driver store."""
+    if not raw.isascii():
+        yield "the INF has characters outside ASCII and is not UTF-16"
+    for number, line in enumerate(raw.splitlines(), 1):
+        if len(line) > 4096:
+            yield f"line {number} has more than 4096 characters"
+    for name in set(re.findall(r"%(-?\d+)%", inf.text)) - {"13"}:
+        yield f"names the directory %{name}%: a driver package has only its own, 13"
+    if len(inf.lines("DestinationDirs")) != 1:
+        yield "DestinationDirs names more than the default directory"
+    sections = [name.lower() for name in re.findall(r"(?m)^\[(.*)\]", inf.text)]
+    for name in sorted({name for name in sections if sections.count(name) > 1}):
+        yield f"section [{name}] is there more than once"
+    for name in ("Version", "Wnbd_Service", "Manufacturer", "Strings"):
+        keys = [key.lower() for key, _ in inf.lines(name) if key]
+        for key in sorted({key for key in keys if keys.count(key) > 1}):
+            yield f"[{name}] has {key} more than once"
+    for key in ("LoadOrderGroup", "Dependencies", "StartName", "Security"):
+        if inf.value("Wnbd_Service", key) is not None:
+            yield f"the service has {key}, which a demand-started driver of PnP does not need"
+
+
 def install_problems(inf, decoration):
     if inf.value("Manufacturer", "%Provider%") != f"Standard,{decoration}":
         yield f"the models section is not decorated with {decoration} (INF Manufacturer section)"
@@ -155,5 +179,5 @@ def security_problems(inf):
 def problems(text, date, decoration=DECORATION):
     """Everything that is wrong with the INF, as sentences. Date as of `tools/version --date`."""
     inf = Inf(text)
-    return [*version_problems(inf, date), *structure_problems(inf), *install_problems(inf, decoration),
-            *service_problems(inf), *security_problems(inf)]
+    return [*version_problems(inf, date), *structure_problems(inf), *form_problems(inf, text),
+            *install_problems(inf, decoration), *service_problems(inf), *security_problems(inf)]

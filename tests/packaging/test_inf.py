@@ -80,6 +80,17 @@ class ShippedInf(unittest.TestCase):
     def test_notices_missing_lockdown(self):
         self.broken("PnpLockdown = 1", "PnpLockdown = 0", "PnpLockdown")
 
+    def test_notices_forms_that_are_not_allowed(self):
+        self.broken('"WNBD"', '"WNBD\u00ae"', "outside ASCII")
+        self.broken('"WNBD"', f'"{4096 * "W"}"', "4096 characters")
+        self.broken("PnpLockdown = 1", "PnpLockdown = 1\nPnpLockdown = 1", "pnplockdown more than once")
+        self.broken("[Strings]", "[Wnbd_Files]\nwnbd.sys\n[Strings]", "[wnbd_files] is there more than once")
+        self.broken("StartType ", "LoadOrderGroup = SCSI Miniport\nStartType ", "LoadOrderGroup")
+
+    def test_notices_files_outside_the_driver_store(self):
+        self.broken("%13%\\wnbd.sys", "%12%\\wnbd.sys", "%12%")
+        self.broken("DefaultDestDir = 13", "DefaultDestDir = 13\nWnbd_Files = 12", "more than the default directory")
+
     def test_notices_another_directory(self):
         self.broken("DefaultDestDir = 13", "DefaultDestDir = 12", "DIRID 13")
 
