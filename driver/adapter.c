@@ -4,9 +4,10 @@
 
 #include "disk.h"
 #include "ioctl.h"
+#include "log.h"
 #include "options.h"
 #include "status.h"
-#include "trace.h"
+#include "version.h"
 
 /* Transfers of up to 2 MiB: with one page more, for buffers that don't begin on a page's border. */
 #define ADAPTER_PHYSICAL_BREAKS (WNBD_DEFAULT_MAX_TRANSFER_LENGTH / PAGE_SIZE + 1)
@@ -44,8 +45,7 @@ static void AdapterTakeOptions(ADAPTER *Adapter)
     Adapter->MaxRequests = (ULONG)OptionsValue(OptionMaxIOReqPerAdapter);
     Adapter->DiskDepth = (USHORT)OptionsValue(OptionMaxIOReqPerLun);
     if (Adapter->DiskDepth > Adapter->MaxRequests) {
-        TraceWarning("MaxIOReqPerLun is %u, which is more than MaxIOReqPerAdapter: %u is used", Adapter->DiskDepth,
-                     Adapter->MaxRequests);
+        LOG(DiskRequestsLowered, Adapter->DiskDepth, Adapter->MaxRequests);
         Adapter->DiskDepth = (USHORT)Adapter->MaxRequests;
     }
 }
@@ -117,6 +117,8 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     KeInitializeEvent(&Adapter->NoPended, NotificationEvent, TRUE);
     Adapter->Fdo = Fdo;
     Adapter->NextConnectionId = 1;
+    Adapter->StartedAt = KeQueryInterruptTime();
+    LogEnter();
     AdapterTakeOptions(Adapter);
     AdapterConfigure(Adapter, Configuration);
     NTSTATUS Status = NetStart(&Adapter->Net);
@@ -127,13 +129,15 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
         Status = AdapterEnableInterface(Adapter, Pdo);
     }
     if (!NT_SUCCESS(Status)) {
-        TraceError("starting the adapter failed with status 0x%08x", (ULONG)Status);
+        LOG(AdapterStartFailed, (UINT32)Status);
         AdapterDisableInterface(Adapter);
         OwnersLeave(Adapter);
         NetStop(&Adapter->Net);
+        LogLeave();
         return SP_RETURN_ERROR;
     }
     Adapter->Started = TRUE;
+    LOG(AdapterStarted, WNBD_VERSION_STRING, Adapter->MaxRequests, Adapter->DiskDepth);
     return SP_RETURN_FOUND;
 }
 
@@ -251,6 +255,8 @@ VOID AdapterFree(PVOID Extension)
     OwnersLeave(Adapter);
     NetStop(&Adapter->Net);
     Adapter->Started = FALSE;
+    LOG(AdapterStopped, LogMsSince(Adapter->StartedAt));
+    LogLeave();
 }
 
 /* ---- the table ---- */
@@ -547,17 +553,18 @@ static VOID AdapterWatch(PVOID Extension)
     BOOLEAN Unnoticed = FALSE;
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
-    BOOLEAN Cancelled = Adapter->Leaving || Adapter->Stopped || Adapter->WatchMs == 0;
+    ULONG WaitedMs = Adapter->WatchMs;
+    BOOLEAN Cancelled = Adapter->Leaving || Adapter->Stopped || WaitedMs == 0;
     for (ULONG Target = 0; Target < ADAPTER_TARGETS && !Unnoticed && !Cancelled; Target++) {
         Unnoticed = AdapterUnnoticed(&Adapter->Targets[Target]);
     }
     if (!Cancelled) {
-        ULONG DelayMs = Adapter->WatchMs * 2 < ADAPTER_WATCH_MOST_MS ? Adapter->WatchMs * 2 : ADAPTER_WATCH_MOST_MS;
+        ULONG DelayMs = WaitedMs * 2 < ADAPTER_WATCH_MOST_MS ? WaitedMs * 2 : ADAPTER_WATCH_MOST_MS;
         AdapterSetWatch(Adapter, Unnoticed ? DelayMs : 0);
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (Unnoticed) {
-        TraceWarning("Windows has missed that the disks have changed: notifying it again");
+        LOG(ChangeMissed, WaitedMs);
         StorPortNotification(BusChangeDetected, Adapter, 0);
         AdapterWatchRequest(Adapter);
     }

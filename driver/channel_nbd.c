@@ -3,9 +3,9 @@
 #include "channel_nbd.h"
 
 #include "base/invariant.h"
+#include "log.h"
 #include "pool.h"
 #include "status.h"
-#include "trace.h"
 
 #define BIT(State) (1u << (State))
 #define CONNECTION_STATE_NEXT(Name, Meaning, Next) Next,
@@ -76,6 +76,35 @@ static WnbdCreatePhase ConnectionPhase(const CONNECTION *Connection)
     }
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
+static void ConnectionLog(const CONNECTION *Connection)
+{
+    const CHAR *Disk = Connection->Disk->Properties.InstanceName;
+    const NBD_CONNECTION_PROPERTIES *Nbd = &Connection->Disk->Properties.NbdProperties;
+    const CREATE_OUTCOME *Outcome = &Connection->Outcome;
+    UINT64 DurationMs = LogMsSince(Connection->Since);
+    BOOLEAN TimedOut = Outcome->Win32Error == WIN32_TIMED_OUT;
+    NBD_FAILURE Failure = Connection->Client.Failure;
+#define CONNECTION_LOG(Event)                                                                                          \
+    LOG(Event, Disk, Nbd->Hostname, Nbd->PortNumber, Outcome->Win32Error, DurationMs, Outcome->Message)
+    if (Outcome->Phase == WnbdCreatePhaseResolve) {
+        CONNECTION_LOG(ResolveFailed);
+    } else if (Outcome->Phase == WnbdCreatePhaseConnect && TimedOut) {
+        CONNECTION_LOG(ConnectTimedOut);
+    } else if (Outcome->Phase == WnbdCreatePhaseConnect) {
+        CONNECTION_LOG(ConnectFailed);
+    } else if (Failure == NBD_FAILURE_PROTOCOL || Failure == NBD_FAILURE_NOT_NBD) {
+        CONNECTION_LOG(ProtocolViolated);
+    } else if (Connection->Established) {
+        CONNECTION_LOG(ConnectionLost);
+    } else if (TimedOut) {
+        CONNECTION_LOG(HandshakeTimedOut);
+    } else {
+        CONNECTION_LOG(HandshakeRefused);
+    }
+#undef CONNECTION_LOG
+}
+
 /* Notes why it doesn't go on. The first failure of an attempt counts; what follows is its consequence. */
 _IRQL_requires_(DISPATCH_LEVEL)
 void ConnectionNote(CONNECTION *Connection, UINT32 Win32Error, UINT32 ServerError, const char *Words)
@@ -85,7 +114,7 @@ void ConnectionNote(CONNECTION *Connection, UINT32 Win32Error, UINT32 ServerErro
         return;
     }
     OutcomeSet(Outcome, Win32Error, ConnectionPhase(Connection), ServerError, Words);
-    TraceWarning("%s: %s", Connection->Disk->Properties.InstanceName, Outcome->Message);
+    ConnectionLog(Connection);
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -182,6 +211,7 @@ static ACTION ConnectionTryNext(CONNECTION *Connection)
     TransferReset(Connection);
     Connection->CloseIssued = FALSE;
     Connection->AddressNext++;
+    Connection->Since = KeQueryInterruptTime();
     ConnectionMove(Connection, CONNECTION_OPENING);
     Connection->ControlBusy = TRUE;
     return ACTION_SOCKET;
@@ -198,7 +228,9 @@ static void ConnectionFailConnect(CONNECTION *Connection, NTSTATUS Status)
 {
     const char *Words;
     UINT32 Win32Error = StatusOfConnect(Status, &Words);
-    TraceInfo("%s: connecting failed with status 0x%08x", Connection->Disk->Properties.InstanceName, (ULONG)Status);
+    const WNBD_PROPERTIES *Properties = &Connection->Disk->Properties;
+    LOG(AddressFailed, Properties->InstanceName, Properties->NbdProperties.Hostname,
+        Properties->NbdProperties.PortNumber, Connection->AddressNext, (UINT32)Status);
     ConnectionNote(Connection, Win32Error, 0, Words);
 }
 

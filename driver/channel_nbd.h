@@ -85,6 +85,7 @@ struct CONNECTION {
     BOOLEAN Established;    /* has been READY: the end of the connection is the end of the disk */
     BOOLEAN Announce;       /* READY has to be told */
     BOOLEAN Finished;       /* CLOSED has been told */
+    ULONG64 Since;          /* interrupt time at which the attempt began, then at which Established came */
     UINT64 DeadlineAt;      /* interrupt time at which the state has lasted too long, 0: none */
     CREATE_OUTCOME Outcome; /* the failure of the last attempt */
     CREATE_OUTCOME Success; /* constant once Established: what the creator is told */

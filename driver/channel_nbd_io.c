@@ -7,9 +7,9 @@
 #include "channel_nbd.h"
 
 #include "base/invariant.h"
+#include "log.h"
 #include "pool.h"
 #include "status.h"
-#include "trace.h"
 
 /* Bytes of one send. */
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -137,6 +137,11 @@ static const UCHAR TransferCommands[WIRE_COMMAND_COUNT] = {[WIRE_COMMAND_READ] =
                                                            [WIRE_COMMAND_WRITE] = NBD_CMD_WRITE,
                                                            [WIRE_COMMAND_FLUSH] = NBD_CMD_FLUSH,
                                                            [WIRE_COMMAND_UNMAP] = NBD_CMD_TRIM};
+
+static const CHAR *const TransferNames[WIRE_COMMAND_COUNT] = {[WIRE_COMMAND_READ] = "read",
+                                                              [WIRE_COMMAND_WRITE] = "write",
+                                                              [WIRE_COMMAND_FLUSH] = "flush",
+                                                              [WIRE_COMMAND_UNMAP] = "trim"};
 
 /* Encodes the next wire request. FALSE: there is none, or no room. */
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -324,9 +329,11 @@ static SCSI_SENSE TransferSense(NBD_ERROR Error, UCHAR Command)
 _IRQL_requires_(DISPATCH_LEVEL)
 static void TransferReply(CONNECTION *Connection, const NBD_EVENT *Event, LIST_ENTRY *Done)
 {
+    const WNBD_PROPERTIES *Properties = &Connection->Disk->Properties;
     if (Event->Error == NBD_ESHUTDOWN && Event->Last) {
         /* Proto, "Terminating the transmission phase": we must disconnect, softly. */
-        TraceWarning("%s: the server is shutting down", Connection->Disk->Properties.InstanceName);
+        LOG(ServerShuttingDown, Properties->InstanceName, Properties->NbdProperties.Hostname,
+            Properties->NbdProperties.PortNumber, LogMsSince(Connection->Since));
         Connection->Stop = TRUE;
     }
     QUEUE *Queue = &Connection->Disk->Queue;
@@ -338,7 +345,11 @@ static void TransferReply(CONNECTION *Connection, const NBD_EVENT *Event, LIST_E
     if (Event->Last && Event->Error == NBD_OK) {
         QueueReplyEnd(Queue, Slot, SCSI_STATUS_GOOD, NULL, Done);
     } else if (Event->Last) {
-        SCSI_SENSE Sense = TransferSense(Event->Error, Queue->Wires[Slot].Command);
+        const WIRE *Wire = &Queue->Wires[Slot];
+        LOG(RequestFailed, Properties->InstanceName, Properties->NbdProperties.Hostname,
+            Properties->NbdProperties.PortNumber, TransferNames[Wire->Command], Wire->Offset, Wire->LengthBytes,
+            (UINT32)Event->Error, LogMsSince(Wire->Since));
+        SCSI_SENSE Sense = TransferSense(Event->Error, Wire->Command);
         QueueReplyEnd(Queue, Slot, SCSI_STATUS_CHECK_CONDITION, &Sense, Done);
     }
 }

@@ -3,9 +3,9 @@
 #include "channel_nbd.h"
 
 #include "base/text.h"
+#include "log.h"
 #include "pool.h"
 #include "status.h"
-#include "trace.h"
 
 /*
  * Windows' file systems know physical sectors of up to 4096 bytes, and programs refuse larger ones ["Troubleshoot
@@ -58,9 +58,10 @@ VOID NTAPI ConnectionResolved(PDEVICE_OBJECT DeviceObject, PVOID Context)
     }
     KIRQL Irql;
     KeAcquireSpinLock(&Disk->Lock, &Irql);
+    const NBD_CONNECTION_PROPERTIES *Nbd = &Disk->Properties.NbdProperties;
+    LOG(ResolvedTo, Disk->Properties.InstanceName, Nbd->Hostname, Nbd->PortNumber, Connection->AddressCount,
+        (UINT32)Connection->ControlStatus);
     if (Connection->AddressCount == 0) {
-        TraceInfo("%s: resolving failed with status 0x%08x", Disk->Properties.InstanceName,
-                  (ULONG)Connection->ControlStatus);
         ConnectionNote(Connection, WIN32_HOST_NOT_FOUND, 0,
                        "the name could not be resolved (check its spelling and DNS)");
     }
@@ -172,10 +173,11 @@ void ConnectionEstablished(CONNECTION *Connection)
         TextAppend(&Text, " bytes, which is not a multiple of the block size; its last ");
         TextAppendDecimal(&Text, Hidden);
         TextAppend(&Text, " bytes are not part of the disk");
-        TraceWarning("%s: %s", Disk->Properties.InstanceName, Connection->Success.Message);
+        LOG(ExportTailHidden, Disk->Properties.InstanceName, Export->Size, Hidden);
     }
     Connection->Success.Phase = WnbdCreatePhaseDone;
     Connection->Established = TRUE;
+    Connection->Since = KeQueryInterruptTime();
     Connection->Announce = TRUE;
     ConnectionMove(Connection, CONNECTION_READY);
 }
@@ -188,6 +190,7 @@ static NTSTATUS ConnectionInitialize(CONNECTION *Connection)
     KeInitializeDpc(&Connection->TimerDpc, ConnectionTimerDpc, Connection);
     KeInitializeTimer(&Connection->Timer);
     Connection->State = CONNECTION_RESOLVING;
+    Connection->Since = KeQueryInterruptTime();
     Connection->ControlBusy = TRUE;
     Connection->StreamSlot = SLOT_NONE;
     Connection->TransmitCount = Disk->Adapter->SendWindow + 1;

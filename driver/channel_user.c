@@ -3,9 +3,9 @@
 #include "channel_user.h"
 
 #include "base/invariant.h"
+#include "log.h"
 #include "pend.h"
 #include "pool.h"
-#include "trace.h"
 
 static const UCHAR UserTypes[WIRE_COMMAND_COUNT] = {[WIRE_COMMAND_READ] = WnbdReqTypeRead,
                                                     [WIRE_COMMAND_WRITE] = WnbdReqTypeWrite,
@@ -424,7 +424,7 @@ NTSTATUS UserChannelResize(DISK *Disk, PIRP Irp)
         return STATUS_INVALID_PARAMETER;
     }
     DiskResize(Disk, Command->BlockCount);
-    TraceInfo("%s: has %llu blocks now", Disk->Properties.InstanceName, (unsigned long long)Command->BlockCount);
+    LOG(DiskResized, Disk->Properties.InstanceName, Command->BlockCount);
     return STATUS_SUCCESS;
 }
 

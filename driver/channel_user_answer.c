@@ -2,6 +2,8 @@
 /* channel_user.h: the process's answers. */
 #include "channel_user.h"
 
+#include "log.h"
+
 /* An answer that is being taken. */
 typedef struct {
     UINT64 Handle;
@@ -147,6 +149,9 @@ NTSTATUS UserChannelRespond(DISK *Disk, PIRP Irp)
         return Status;
     }
     Status = AnswerTake(User, &Answer);
+    if (!NT_SUCCESS(Status)) {
+        LOG(AnswerRefused, Disk->Properties.InstanceName, (UINT32)Disk->Properties.Pid, (UINT32)Status);
+    }
     UserMemoryUnlock(&Answer.Memory);
     /* There may be a slot again, a flush that had to wait for its write, a request that was held. */
     UserChannelServe(User);

@@ -4,8 +4,8 @@
 
 #include "channel_nbd.h"
 #include "channel_user.h"
+#include "log.h"
 #include "pool.h"
-#include "trace.h"
 #include "version.h"
 
 /* INQUIRY product revision level: the version, 4 characters. */
@@ -77,6 +77,7 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, PEPROCE
     Disk->Adapter = Adapter;
     Disk->References = 1;
     Disk->State = DISK_CONNECTING;
+    Disk->Since = KeQueryInterruptTime();
     KeInitializeSpinLock(&Disk->Lock);
     PendInitialize(&Disk->Create, Adapter, DiskCreateCancelled);
     Disk->Properties = *Properties;
@@ -116,18 +117,32 @@ void DiskRelease(DISK *Disk)
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
+static void DiskLogOnline(const DISK *Disk, UINT64 DurationMs)
+{
+    const WNBD_PROPERTIES *Properties = &Disk->Properties;
+    const NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
+    if (Properties->Flags.UseKernelNbd) {
+        LOG(DiskConnected, Properties->InstanceName, Nbd->Hostname, Nbd->PortNumber, Disk->Target, DurationMs);
+    } else {
+        LOG(DiskServed, Properties->InstanceName, (UINT32)Properties->Pid, Disk->Target);
+    }
+}
+
+_IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN DiskOnline(DISK *Disk)
 {
     ADAPTER *Adapter = Disk->Adapter;
     KIRQL Irql;
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     BOOLEAN Online = Disk->State == DISK_CONNECTING;
+    UINT64 DurationMs = LogMsSince(Disk->Since);
     if (Online) {
         Disk->State = DISK_ONLINE;
+        Disk->Since = KeQueryInterruptTime();
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (Online) {
-        TraceInfo("%s: connected, at target %u", Disk->Properties.InstanceName, Disk->Target);
+        DiskLogOnline(Disk, DurationMs);
         AdapterRescan(Adapter);
     }
     return Online;
@@ -141,6 +156,7 @@ BOOLEAN DiskWithdraw(DISK *Disk)
     KeAcquireSpinLock(&Adapter->Lock, &Irql);
     DISK_STATE State = Disk->State;
     Disk->State = DISK_GONE;
+    UINT64 DurationMs = LogMsSince(Disk->Since);
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (State == DISK_GONE) {
         return FALSE;
@@ -155,7 +171,7 @@ BOOLEAN DiskWithdraw(DISK *Disk)
     AdapterRemoveDisk(Adapter, Disk);
     Disk->Channel->Type->Close(Disk->Channel);
     if (State == DISK_ONLINE) {
-        TraceInfo("%s: withdrawn from target %u", Disk->Properties.InstanceName, Disk->Target);
+        LOG(DiskWithdrawn, Disk->Properties.InstanceName, Disk->Target, DurationMs);
         AdapterRescan(Adapter);
     }
     DiskRelease(Disk);

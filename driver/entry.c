@@ -2,11 +2,11 @@
 /* Where Windows enters: registration with Storport. */
 #include "adapter.h"
 #include "ioctl.h"
+#include "log.h"
 #include "options.h"
 #include "owner.h"
 #include "queue.h"
 #include "startio.h"
-#include "trace.h"
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -44,7 +44,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     /* It is declared as ULONG, and described as an NTSTATUS (WDK, StorPortInitialize). */
     Status = (NTSTATUS)StorPortInitialize(DriverObject, RegistryPath, &Data, NULL);
     if (!NT_SUCCESS(Status)) {
-        TraceError("registering with Storport failed with status 0x%08x", (ULONG)Status);
+        LOG(RegistrationFailed, (UINT32)Status);
     }
     return Status;
 }

@@ -3,7 +3,7 @@
 #include "options.h"
 
 #include "channel_nbd.h"
-#include "trace.h"
+#include "log.h"
 
 #define OPTIONS_DEFAULT_SEND_WINDOW 4u
 
@@ -123,14 +123,13 @@ static NTSTATUS OptionsQuery(HANDLE Key, OPTION Option, LONG64 *Value)
         return Status;
     }
     if (!NT_SUCCESS(Status) || Buffer.Information.Type != RegistryType || Buffer.Information.DataLength != SizeBytes) {
-        TraceWarning("the persistent value of %s has not the type of its option, and does not count", Type->NarrowName);
+        LOG(OptionOfWrongType, Type->NarrowName);
         return STATUS_OBJECT_NAME_NOT_FOUND;
     }
     LONG64 Read = 0; /* a REG_DWORD is the lower half */
     RtlCopyMemory(&Read, Buffer.Information.Data, SizeBytes);
     if (Read < Type->Minimum || Read > Type->Maximum) {
-        TraceWarning("the persistent value of %s is %lld, which is not %lld to %lld, and does not count",
-                     Type->NarrowName, Read, Type->Minimum, Type->Maximum);
+        LOG(OptionOutOfRange, Type->NarrowName, Read, Type->Minimum, Type->Maximum);
         return STATUS_OBJECT_NAME_NOT_FOUND;
     }
     *Value = Read;
@@ -168,7 +167,7 @@ void OptionsLoad(void)
         Status = OptionsReload();
     }
     if (!NT_SUCCESS(Status)) {
-        TraceWarning("reading the persistent options failed with status 0x%08x: they do not count", (ULONG)Status);
+        LOG(OptionsUnreadable, (UINT32)Status);
     }
 }
 
@@ -269,8 +268,7 @@ ULONG OptionsSendWindow(void)
         return OPTIONS_DEFAULT_SEND_WINDOW;
     }
     if (Window < 1 || Window > CONNECTION_SEND_WINDOW_MAX) {
-        TraceWarning("SendWindow is %u, which is not 1 to %u: %u is used", Window, CONNECTION_SEND_WINDOW_MAX,
-                     OPTIONS_DEFAULT_SEND_WINDOW);
+        LOG(SendWindowOutOfRange, Window, CONNECTION_SEND_WINDOW_MAX, OPTIONS_DEFAULT_SEND_WINDOW);
         return OPTIONS_DEFAULT_SEND_WINDOW;
     }
     return Window;

@@ -22,7 +22,7 @@ typedef enum { OPTION_TABLE(OPTION_MEMBER) OPTION_COUNT } OPTION;
 
 typedef struct {
     const WCHAR *Name;
-    const char *NarrowName; /* for traces */
+    const char *NarrowName; /* for events */
     WnbdOptValType Type;    /* WnbdOptBool or WnbdOptInt64 */
     LONG64 Default;
     LONG64 Minimum;

@@ -3,8 +3,8 @@
 #include "owner.h"
 
 #include "disk.h"
+#include "log.h"
 #include "options.h"
-#include "trace.h"
 
 /* Interrupt time is in 100 ns. */
 #define OWNER_UNITS_PER_MS 10000u
@@ -42,12 +42,18 @@ void OwnersStart(void)
 
 /* ---- the end of one. The list is held. ---- */
 
+/* SilentMs 0: the process has ended; otherwise it hangs. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
-static void OwnerGone(OWNER *Owner, const char *Words)
+static void OwnerGone(OWNER *Owner, UINT64 SilentMs)
 {
     DISK *Disk = Owner->Disk;
+    const WNBD_PROPERTIES *Properties = &Disk->Properties;
     if (AdapterDiskReference(Disk->Adapter, Disk)) {
-        TraceWarning("%s: the process that serves it %s", Disk->Properties.InstanceName, Words);
+        if (SilentMs == 0) {
+            LOG(ProcessEnded, Properties->InstanceName, (UINT32)Properties->Pid);
+        } else {
+            LOG(ProcessHangs, Properties->InstanceName, (UINT32)Properties->Pid, SilentMs);
+        }
         DiskWithdraw(Disk);
         DiskRelease(Disk);
     }
@@ -76,7 +82,7 @@ static VOID NTAPI OwnersNotify(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create
         OWNER *Owner = CONTAINING_RECORD(Entry, OWNER, Link);
         /* If the id is another process's by now, this one has ended, too. */
         if (PsGetProcessId(Owner->Process) == ProcessId) {
-            OwnerGone(Owner, "has ended");
+            OwnerGone(Owner, 0);
             OwnerAwaitUnlocked(Owner);
         }
     }
@@ -92,12 +98,13 @@ static BOOLEAN OwnerEnded(const OWNER *Owner)
     return ZwWaitForSingleObject(Owner->Handle, FALSE, &Now) == STATUS_SUCCESS;
 }
 
+/* For how many milliseconds it has been silent, if that is for too long; 0 otherwise. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-static BOOLEAN OwnerSilent(const OWNER *Owner)
+static UINT64 OwnerSilentMs(const OWNER *Owner)
 {
     DISK *Disk = Owner->Disk;
     if (!OptionsValue(OptionRemoveStaleConnections)) {
-        return FALSE;
+        return 0;
     }
     ULONG64 SilenceUnits = (ULONG64)OptionsValue(OptionStaleConnTimeoutMs) * OWNER_UNITS_PER_MS;
     ULONG64 AgeUnits = (ULONG64)OptionsValue(OptionStaleReqTimeoutMs) * OWNER_UNITS_PER_MS;
@@ -105,10 +112,10 @@ static BOOLEAN OwnerSilent(const OWNER *Owner)
     KeAcquireSpinLock(&Disk->Lock, &Irql);
     ULONG64 Now = KeQueryInterruptTime();
     ULONG64 Oldest = QueueOldest(&Disk->Queue);
-    BOOLEAN Silent =
-        Owner->SilentSince != 0 && Now - Owner->SilentSince >= SilenceUnits && Oldest != 0 && Now - Oldest >= AgeUnits;
+    ULONG64 SilentUnits = Owner->SilentSince != 0 ? Now - Owner->SilentSince : 0;
+    BOOLEAN Silent = Owner->SilentSince != 0 && SilentUnits >= SilenceUnits && Oldest != 0 && Now - Oldest >= AgeUnits;
     KeReleaseSpinLock(&Disk->Lock, Irql);
-    return Silent;
+    return Silent ? SilentUnits / OWNER_UNITS_PER_MS : 0;
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
@@ -131,10 +138,10 @@ static VOID NTAPI OwnersLook(PDEVICE_OBJECT DeviceObject, PVOID Context)
         if (Owner->Disk->Adapter != Adapter) {
             continue;
         }
-        if (OwnerEnded(Owner)) {
-            OwnerGone(Owner, "has ended");
-        } else if (OwnerSilent(Owner)) {
-            OwnerGone(Owner, "hangs");
+        BOOLEAN Ended = OwnerEnded(Owner);
+        UINT64 SilentMs = Ended ? 0 : OwnerSilentMs(Owner);
+        if (Ended || SilentMs != 0) {
+            OwnerGone(Owner, SilentMs);
         }
     }
     if (Watch->Count != 0) {
@@ -176,8 +183,7 @@ NTSTATUS OwnersEnter(ADAPTER *Adapter)
         NTSTATUS Status = PsSetCreateProcessNotifyRoutine(OwnersNotify, FALSE);
         OwnersNotified = NT_SUCCESS(Status);
         if (!OwnersNotified) {
-            TraceWarning("Windows will not tell when processes end (status 0x%08x): their disks stay for a second",
-                         (ULONG)Status);
+            LOG(ProcessesUnwatched, (UINT32)Status);
         }
     }
     OwnersLetGo(&OwnersEntering);

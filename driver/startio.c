@@ -3,6 +3,7 @@
 #include "startio.h"
 
 #include "disk.h"
+#include "log.h"
 #include "srb.h"
 
 #define SCSI_OPERATION_INQUIRY 0x12
@@ -146,6 +147,9 @@ static void StartIoAbort(ADAPTER *Adapter, ULONG FirstTarget, ULONG LastTarget)
         InitializeListHead(&Done);
         KIRQL Irql;
         KeAcquireSpinLock(&Disk->Lock, &Irql);
+        ULONG Requests = (ULONG)Disk->Queue.Stats.OutstandingIOCount;
+        ULONG64 Oldest = QueueOldest(&Disk->Queue);
+        LOG(DiskReset, Disk->Properties.InstanceName, Target, Requests, Oldest != 0 ? LogMsSince(Oldest) : 0);
         QueueAbort(&Disk->Queue, SRB_STATUS_BUS_RESET, Disk->Channel, &Done);
         QueueUnlock(Disk, Irql, &Done);
         DiskRelease(Disk);

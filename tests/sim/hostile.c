@@ -2,6 +2,8 @@
 /* hostile.h. */
 #include "hostile.h"
 
+#include "settings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -25,7 +27,7 @@ static void LogTake(uint32_t Level, const char *Text)
     CHECK(LogLength + Length < sizeof(LogText)); /* also a bound for what a server can make the driver say */
     memcpy(LogText + LogLength, Text, Length + 1);
     LogLength += Length;
-    LogLines += Level <= DPFLTR_WARNING_LEVEL;
+    LogLines += Level <= DPFLTR_WARNING_LEVEL && strstr(Text, " failed at the server with error ") == NULL;
     pthread_mutex_unlock(&LogLock);
 }
 
@@ -54,8 +56,10 @@ void HostileStart(HOSTILE *Hostile, uint64_t Seed)
     WNBD_PROPERTIES Properties;
     memset(Hostile, 0, sizeof(*Hostile));
     ServerStart(&Hostile->Good, Plugin);
-    BedStart(&Hostile->Bed,
-             &(NATIVE_OPTIONS){.Seed = Seed, .WskSynchronousOneIn = 3, .WskShortReceiveOneIn = 4, .Log = LogTake});
+    NativeStart(&(NATIVE_OPTIONS){.Seed = Seed, .WskSynchronousOneIn = 3, .WskShortReceiveOneIn = 4, .Log = LogTake});
+    /* Every line is looked at: nothing may be dropped. */
+    NativeRegistrySetQword(SETTINGS_STATE, "LogLevel", 4);
+    BedLoad(&Hostile->Bed);
     BedProperties(&Properties, "good", Hostile->Good.Port);
     CHECK(BedMap(&Hostile->Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status == 0);
     DiskOpen(&Hostile->GoodDisk, &Hostile->Bed, 1);
@@ -119,12 +123,12 @@ void HostileEnd(HOSTILE *Hostile)
 void HostileExpectLog(const char *Text)
 {
     char Line[1024];
-    snprintf(Line, sizeof(Line), "wnbd: %s\n", Text);
+    snprintf(Line, sizeof(Line), "wnbd: %s (", Text);
     for (unsigned Tries = 0;; Tries++) {
         pthread_mutex_lock(&LogLock);
         bool Found = strstr(LogText, Line) != NULL;
         if (!Found && Tries > DEADLINE_MS / PAUSE_MS) {
-            fprintf(stderr, "expected: %slogged:\n%s", Line, LogText);
+            fprintf(stderr, "expected: %s...\nlogged:\n%s", Line, LogText);
             BedFail(__FILE__, __LINE__, "the driver logs it");
         }
         pthread_mutex_unlock(&LogLock);

@@ -33,9 +33,9 @@ void HostileBegin(const char *What);
  */
 void HostileEnd(HOSTILE *Hostile);
 
-/* Waits until the driver has logged this line: "wnbd: <Text>". */
+/* Waits until the driver has logged this line: "wnbd: <Text> (...)", where the fields follow. */
 void HostileExpectLog(const char *Text);
 /* Empties the log in the middle of a case. */
 void HostileForgetLog(void);
-/* How many lines of warnings and errors the driver has logged since the case began. */
+/* How many lines of warnings and errors, without those of failed requests, there have been since the case began. */
 unsigned HostileLogLines(void);
