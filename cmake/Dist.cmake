@@ -24,7 +24,19 @@ function(wnbd_install_testbed directory)
 endfunction()
 
 if(TARGET wnbd)
-  wnbd_add_version_resource(wnbd wnbd.sys DRIVER "WNBD virtual storage miniport driver")
+  # What Windows' event log reads: 11 is RT_MESSAGETABLE, the language English (United States).
+  set(events ${CMAKE_BINARY_DIR}/generated/wnbd_events.bin)
+  set(messages ${CMAKE_BINARY_DIR}/generated/wnbd_messages.bin)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_custom_command(OUTPUT ${events} ${messages}
+    COMMAND ${CMAKE_COMMAND} -E env PYTHONDONTWRITEBYTECODE=1
+      ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/events --resources ${CMAKE_BINARY_DIR}/generated
+    DEPENDS ${CMAKE_SOURCE_DIR}/packaging/wnbd.man ${CMAKE_SOURCE_DIR}/tools/events
+      ${CMAKE_SOURCE_DIR}/tools/event_resources.py
+    VERBATIM)
+  wnbd_add_version_resource(wnbd wnbd.sys DRIVER "WNBD virtual storage miniport driver"
+    MORE "LANGUAGE 9, 1\n1 11 \"${messages}\"\n1 WEVT_TEMPLATE \"${events}\"" FILES ${events} ${messages})
+  install(FILES ${CMAKE_SOURCE_DIR}/packaging/wnbd.man DESTINATION . COMPONENT dist)
   wnbd_install_image(wnbd dist)
 endif()
 if(TARGET libwnbd)

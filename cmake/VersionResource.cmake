@@ -2,7 +2,10 @@
 # wnbd_add_version_resource(TARGET FILE TYPE DESCRIPTION) gives the image FILE, which TARGET builds, a version
 # resource. TYPE is DRIVER, DLL or APP. It works from any directory, after the target exists.
 # The object is made by windres itself: CMake would hand it the C compiler's options.
+# Then come lines of a resource script, MORE, and the files that they name, which others make.
 function(wnbd_add_version_resource target file type description)
+  cmake_parse_arguments(ARG "" "MORE" "FILES" ${ARGN})
+  set(RESOURCE_MORE "${ARG_MORE}")
   set(RESOURCE_FILE ${file})
   set(RESOURCE_DESCRIPTION ${description})
   set(RESOURCE_SUBTYPE VFT2_UNKNOWN)
@@ -17,7 +20,7 @@ function(wnbd_add_version_resource target file type description)
   configure_file(${CMAKE_SOURCE_DIR}/packaging/version.rc.in ${base}.rc @ONLY)
   add_custom_command(OUTPUT ${base}.res.o
     COMMAND ${CMAKE_RC_COMPILER} -I ${CMAKE_BINARY_DIR}/generated -i ${base}.rc -o ${base}.res.o
-    DEPENDS ${base}.rc ${header} wnbd_version_header
+    DEPENDS ${base}.rc ${header} ${ARG_FILES} wnbd_version_header
     VERBATIM)
   add_custom_target(${target}_version_resource DEPENDS ${base}.res.o)
   add_dependencies(${target} ${target}_version_resource)

@@ -13,6 +13,7 @@ DRIVER_INITIALIZE DriverEntry;
 _Use_decl_annotations_
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
+    LogStart();
     NTSTATUS Status = OptionsStart(DriverObject, RegistryPath);
     if (!NT_SUCCESS(Status)) {
         return Status;

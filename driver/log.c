@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* log.h: the limit of a call site, and the debugger. */
+/* log.h: the limit of a call site, who gets an event, and the debugger. */
 #include "log.h"
 
 #include "base/text.h"
+#include "log_sinks.h"
 
 /* Interrupt time is in 100 ns. */
 #define LOG_INTERVAL 10000000ll
@@ -11,19 +12,30 @@
 /* A message with its fields. DbgPrintEx passes on 512 bytes (WDK, DbgPrintEx); the most telling fields come first. */
 #define LOG_MESSAGE_BYTES 768u
 
-typedef struct {
-    const CHAR *Name;
-    LOG_LEVEL Level;
-    const CHAR *Types; /* of the fields: s text, u number, x number of 32 bits in hexadecimal, q 64 bits, i signed */
-    const CHAR *Message;
-} LOG_EVENT;
+/* Where the event log has its events: its number of the channel, and the keyword of a provider's first channel. */
+#define LOG_CHANNEL_SYSTEM 8
+#define LOG_KEYWORD_SYSTEM 0x8000000000000000ull
+#define LOG_CHANNEL_NONE 0
+#define LOG_KEYWORD_NONE 0
 
-#define LOG_EVENT_ROW(Name, Id, Version, Level, Channel, Types, Message) {#Name, LOG_##Level, Types, Message},
+/* ETW's numbers of the levels (WDK, EVENT_DESCRIPTOR). */
+#define LOG_ETW_ERROR 2
+#define LOG_ETW_WARNING 3
+#define LOG_ETW_INFO 4
+#define LOG_ETW_DEBUG 5
+
+#define LOG_EVENT_ROW(Name, Id, Version, Level, Channel, Types, Message)                                               \
+    {#Name,                                                                                                            \
+     LOG_##Level,                                                                                                      \
+     Types,                                                                                                            \
+     Message,                                                                                                          \
+     {Id, Version, LOG_CHANNEL_##Channel, LOG_ETW_##Level, 0, 0, LOG_KEYWORD_##Channel}},
 static const LOG_EVENT LogEvents[LOG_EVENT_COUNT] = {LOG_EVENTS(LOG_EVENT_ROW)};
 
 /* No spin lock: events are written under every other one. */
 static PVOID volatile LogSites; /* the LOG_SITEs that have written */
-static volatile LONG LogAdapters;
+static KEVENT LogEntering;      /* a lock for PASSIVE_LEVEL, of LogAdapters */
+static ULONG LogAdapters;
 
 /* ---- the debugger ---- */
 
@@ -77,6 +89,9 @@ static void LogEmit(LOG_EVENT_ID Id, const LOG_VALUE *Values)
 {
     if (OptionsValue(OptionDbgPrintEnabled)) {
         LogPrint(&LogEvents[Id], Values);
+    }
+    if (OptionsValue(OptionEtwLoggingEnabled)) {
+        LogEtwWrite(&LogEvents[Id], Values);
     }
 }
 
@@ -134,9 +149,20 @@ void LogWrite(LOG_SITE *Site, LOG_EVENT_ID Event, const LOG_VALUE *Values)
 /* ---- begin and end ---- */
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
+void LogStart(void)
+{
+    KeInitializeEvent(&LogEntering, SynchronizationEvent, TRUE);
+    LogAdapters = 0;
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
 void LogEnter(void)
 {
-    InterlockedIncrement(&LogAdapters);
+    KeWaitForSingleObject(&LogEntering, Executive, KernelMode, FALSE, NULL);
+    if (LogAdapters++ == 0) {
+        LogEtwStart();
+    }
+    KeSetEvent(&LogEntering, IO_NO_INCREMENT, FALSE);
 }
 
 /* Says what every site has dropped, and forgets the site. */
@@ -156,7 +182,10 @@ static void LogForget(void)
 _IRQL_requires_max_(PASSIVE_LEVEL)
 void LogLeave(void)
 {
-    if (InterlockedDecrement(&LogAdapters) == 0) {
+    KeWaitForSingleObject(&LogEntering, Executive, KernelMode, FALSE, NULL);
+    if (--LogAdapters == 0) {
         LogForget();
+        LogEtwStop();
     }
+    KeSetEvent(&LogEntering, IO_NO_INCREMENT, FALSE);
 }

@@ -2,7 +2,7 @@
 /*
  * What the driver tells administrators and developers: events, which are
  * defined in packaging/wnbd.man and written by LOG, wherever the options
- * LogLevel and DbgPrintEnabled want them.
+ * LogLevel, DbgPrintEnabled and EtwLoggingEnabled want them.
  *
  * A call site writes LOG_BURST events at once and one per second from then on;
  * what is dropped is counted, and the count told with the next event of the
@@ -66,7 +66,13 @@ static inline UINT64 LogMsSince(ULONG64 Since)
     return Now > Since ? (Now - Since) / 10000 : 0;
 }
 
-/* Around the life of an adapter. */
+/* Before all others, from DriverEntry. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+void LogStart(void);
+/*
+ * Around the life of an adapter, in a system thread: the driver is registered with ETW meanwhile, as nothing is certain
+ * to run at unload.
+ */
 _IRQL_requires_max_(PASSIVE_LEVEL)
 void LogEnter(void);
 _IRQL_requires_max_(PASSIVE_LEVEL)

@@ -31,7 +31,8 @@ def message_id(event):
 
 
 def used_levels(manifest):
-    return sorted({LEVELS[event.level] for event in manifest.events})
+    """(value, name, text), in order."""
+    return sorted({(LEVELS[event.level][0], event.level, LEVELS[event.level][1]) for event in manifest.events})
 
 
 # ---- the message table ----
@@ -39,7 +40,7 @@ def used_levels(manifest):
 def messages(manifest):
     """{identifier: text}; each text ends a line, as the message compiler's do."""
     table = {message_id(event): event.message for event in manifest.events}
-    table.update({MESSAGE_LEVEL | value: name for value, name in used_levels(manifest)})
+    table.update({MESSAGE_LEVEL | value: text for value, _, text in used_levels(manifest)})
     table[MESSAGE_PROVIDER] = manifest.message
     return {key: text + "\r\n" for key, text in table.items()}
 
@@ -188,11 +189,11 @@ def wevt_template(manifest):
     lists[LIST_OPCODES], _ = add_list(image, b"OPCO", [], 12)
     used = used_levels(manifest)
     lists[LIST_LEVELS], levels = add_list(
-        image, b"LEVL", [("<III", (value, MESSAGE_LEVEL | value, f"win:{name}")) for value, name in used], 12)
+        image, b"LEVL", [("<III", (value, MESSAGE_LEVEL | value, name)) for value, name, _ in used], 12)
     lists[LIST_TASKS], _ = add_list(image, b"TASK", [], 28)
     lists[LIST_KEYWORDS], keywords = add_list(
         image, b"KEYW", [("<QII", (KEYWORD_CHANNEL, NO_MESSAGE, "System"))], 16)
-    lists[LIST_EVENTS] = add_events(image, manifest, templates, dict(zip([value for value, _ in used], levels)),
+    lists[LIST_EVENTS] = add_events(image, manifest, templates, dict(zip([value for value, _, _ in used], levels)),
                                     keywords[0], channels[0])
     image.put(provider + 4, "<III", len(image.data) - provider, MESSAGE_PROVIDER, len(lists))
     for index, (kind, at) in enumerate(lists.items()):

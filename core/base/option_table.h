@@ -15,7 +15,7 @@ typedef enum { OPTION_EFFECT_AT_ONCE, OPTION_EFFECT_AT_START, OPTION_EFFECT_NONE
 #define OPTION_TABLE(OPTION)                                                                                           \
     OPTION(LogLevel, Int64, 1, 0, 4, AT_ONCE)                                                                          \
     OPTION(NewMappingsAllowed, Bool, 1, 0, 1, AT_ONCE)                                                                 \
-    OPTION(EtwLoggingEnabled, Bool, 1, 0, 1, NONE_YET)                                                                 \
+    OPTION(EtwLoggingEnabled, Bool, 1, 0, 1, AT_ONCE)                                                                  \
     OPTION(WppLoggingEnabled, Bool, 0, 0, 1, NONE_YET)                                                                 \
     OPTION(DbgPrintEnabled, Bool, 1, 0, 1, AT_ONCE)                                                                    \
     OPTION(MaxIOReqPerAdapter, Int64, 1000, 1, 131072, AT_START)                                                       \

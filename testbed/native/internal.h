@@ -111,6 +111,7 @@ typedef enum {
     TRACK_ADDRESS_INFO,
     TRACK_WSK_CLIENT,
     TRACK_THREAD,
+    TRACK_ETW,
     TRACK_KINDS
 } TRACK_KIND;
 

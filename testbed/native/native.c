@@ -107,6 +107,7 @@ static void UnloadCheckAll(void)
     TimerCheckUnload();
     DpcCheckUnload();
     TrackCheckEmpty(TRACK_THREAD, RULE_THREAD_AT_UNLOAD, "system threads");
+    TrackCheckEmpty(TRACK_ETW, RULE_ETW_AT_UNLOAD, "event providers");
     TrackCheckEmpty(TRACK_WORK_ITEM, RULE_WORK_ITEM_LEAK, "work items");
     TrackCheckEmpty(TRACK_SOCKET, RULE_WSK_LEAK, "WSK sockets");
     TrackCheckEmpty(TRACK_ADDRESS_INFO, RULE_WSK_LEAK, "address lists");

@@ -110,6 +110,15 @@ void NativeRegistrySetQword(const char *Path, const char *Name, uint64_t Value);
 bool NativeRegistryGet(const char *Path, const char *Name, uint32_t *Type, uint64_t *Value);
 void NativeRegistrySetString(const char *Path, const char *Name, const char *Value);
 
+/* ---- Event tracing ---- */
+
+/*
+ * Takes the place of a session: the provider's events of this level and below (ETW's numbers) with one of these
+ * keywords, or without, go to Take, at any IRQL, one at a time; NULL: nobody listens any more.
+ */
+void NativeEtwListen(const GUID *Provider, uint8_t Level, uint64_t Keywords,
+                     void (*Take)(const EVENT_DESCRIPTOR *Event, const EVENT_DATA_DESCRIPTOR *Fields, uint32_t Count));
+
 /* ---- Drivers and devices ---- */
 
 /* Calls Entry with the service's registry path. NULL and *Status if it fails. */

@@ -54,6 +54,8 @@
     RULE(THREAD_AT_UNLOAD, "thread-at-unload", "pscreatesystemthread", "a driver's threads end before its unload")     \
     RULE(NOTIFY_AT_UNLOAD, "notify-at-unload", "pssetcreateprocessnotifyroutine",                                      \
          "a driver removes its process-notify routines before its unload")                                             \
+    RULE(ETW, "etw", "etwunregister; etwwrite", "an event provider is registered when it writes, and ends once")       \
+    RULE(ETW_AT_UNLOAD, "etw-at-unload", "etwregister", "a driver's event providers end before its unload")            \
     RULE(HANDLE, "handle", "zwclose; rule ZwRegistryOpen", "a handle is open when used, and closed once")              \
     RULE(HANDLE_LEAK, "handle-leak", "rule ZwRegistryOpen", "a driver closes its handles")                             \
     RULE(SYSTEM_THREAD, "system-thread", "ioopendriverregistrykey",                                                    \

@@ -145,6 +145,8 @@ static const WINE_REDIRECTION *LookupMiniport(PCSTR Name, PVOID *Slot)
         RedirectImage(*Slot, LookupNetio);
     if (Redirection == NULL)
         Redirection = Lookup(WineLockRedirections, WineLockRedirectionCount, Name);
+    if (Redirection == NULL)
+        Redirection = Lookup(WineEtwRedirections, WineEtwRedirectionCount, Name);
     return Redirection != NULL ? Redirection : LookupDriver(Name, Slot);
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Reads an INF file and says what Windows (InfVerif's rules, the pages named below) would not like about it."""
+import pathlib
 import re
+import xml.etree.ElementTree as xml
 
 # "Using a Universal INF File", "Driver package isolation": what such a package may not use.
 FORBIDDEN_DIRECTIVES = {
@@ -10,6 +12,7 @@ FORBIDDEN_DIRECTIVES = {
 FORBIDDEN_SECTIONS = {"classinstall32", "controlflags"}
 SECTIONS_WITH_A_MEANING = {
     "version", "sourcedisksnames", "sourcedisksfiles", "destinationdirs", "manufacturer", "strings"}
+MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "wnbd.man"
 DECORATION = "NTamd64.10.0...17763"
 ADMINISTRATORS_ONLY = '"D:P(A;;GA;;;SY)(A;;GA;;;BA)"'
 
@@ -100,10 +103,11 @@ def referenced_sections(inf, decoration):
         yield models
         for _, model in inf.lines(models):
             install = split(model)[0]
-            for suffix in (".nt", ".nt.hw", ".nt.services"):
+            for suffix in (".nt", ".nt.events", ".nt.hw", ".nt.services"):
                 yield install.lower() + suffix
     for section, directive, field in (
-            ("wnbd_install.nt", "CopyFiles", 0), ("wnbd_install.nt.hw", "AddReg", 0),
+            ("wnbd_install.nt", "CopyFiles", 0), ("wnbd_install.nt.events", "AddEventProvider", 1),
+            ("wnbd_install.nt.hw", "AddReg", 0),
             ("wnbd_install.nt.services", "AddService", 2), ("wnbd_service", "AddReg", 0)):
         value = inf.value(section, directive)
         if value:
@@ -176,8 +180,22 @@ def security_problems(inf):
         yield "DeviceCharacteristics lacks FILE_DEVICE_SECURE_OPEN: names below the device are not protected"
 
 
+def event_problems(inf):
+    """INF AddEventProvider directive; the provider's name and identifier are the manifest's."""
+    provider = inf.value("Wnbd_Install.NT.Events", "AddEventProvider") or ""
+    manifest = xml.parse(MANIFEST).getroot().find(".//{*}provider")
+    if provider.split(",")[0].upper() != manifest.get("guid").upper():
+        yield f"AddEventProvider names {provider!r}, the manifest {manifest.get('guid')}"
+    expected = {"ProviderName": manifest.get("name"), "ResourceFile": "%13%\\wnbd.sys", "MessageFile": "%13%\\wnbd.sys",
+                "ImportChannel": "System"}
+    for key, wanted in expected.items():
+        if inf.value("Wnbd_Events", key) != wanted:
+            yield f"events: {key} is {inf.value('Wnbd_Events', key)!r}, not {wanted!r}"
+
+
 def problems(text, date, decoration=DECORATION):
     """Everything that is wrong with the INF, as sentences. Date as of `tools/version --date`."""
     inf = Inf(text)
     return [*version_problems(inf, date), *structure_problems(inf), *form_problems(inf, text),
-            *install_problems(inf, decoration), *service_problems(inf), *security_problems(inf)]
+            *install_problems(inf, decoration), *service_problems(inf), *security_problems(inf),
+            *event_problems(inf)]

@@ -137,6 +137,17 @@ class Image:
         start = self.offset(address)
         return self.data[start:start + length]
 
+    def resource_named(self, kind):
+        """The first resource of a type that has a name in place of a number."""
+        base = self.offset(self.directory(RESOURCE_DIRECTORY)[0])
+        for index in range(struct.unpack_from("<H", self.data, base + 12)[0]):
+            name, = struct.unpack_from("<I", self.data, base + 16 + 8 * index)
+            at = base + (name & 0x7FFFFFFF)
+            length, = struct.unpack_from("<H", self.data, at)
+            if self.data[at + 2:at + 2 + 2 * length].decode("utf-16-le") == kind:
+                return self.resource(name)
+        return None
+
     def version(self):
         """The version resource's strings, and "numbers": the file's and the product's version as tuples."""
         data = self.resource(RT_VERSION)

@@ -91,6 +91,11 @@ class ShippedInf(unittest.TestCase):
         self.broken("%13%\\wnbd.sys", "%12%\\wnbd.sys", "%12%")
         self.broken("DefaultDestDir = 13", "DefaultDestDir = 13\nWnbd_Files = 12", "more than the default directory")
 
+    def test_notices_unknown_events(self):
+        self.broken("{FFACC4E7", "{FFACC4E8", "AddEventProvider")
+        self.broken("WNBD-Driver", "wnbd", "ProviderName")
+        self.broken("ImportChannel = System", "ImportChannel = Application", "ImportChannel")
+
     def test_notices_another_directory(self):
         self.broken("DefaultDestDir = 13", "DefaultDestDir = 12", "DIRID 13")
 

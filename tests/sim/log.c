@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <uchar.h>
 
 #define BURST 32u
 #define SECOND 10000000u
@@ -151,12 +152,146 @@ static void Wording(BED *Bed)
     CHECK(Logged("wnbd: ") == 0);
 }
 
+/* ---- event tracing ---- */
+
+#define EVENTS_MOST 64u
+#define FIELDS_MOST 8u
+#define FIELD_BYTES 1024u
+
+typedef struct {
+    EVENT_DESCRIPTOR Descriptor;
+    uint32_t Count;
+    uint32_t Bytes[FIELDS_MOST];
+    uint8_t Fields[FIELDS_MOST][FIELD_BYTES];
+} TRACED;
+
+static const GUID Provider = {0xFFACC4E7, 0xC115, 0x4FE2, {0x9D, 0x3C, 0x80, 0xFA, 0xE7, 0x3B, 0xAB, 0x91}};
+static TRACED Traced[EVENTS_MOST];
+static unsigned TracedCount;
+
+static void TraceTake(const EVENT_DESCRIPTOR *Event, const EVENT_DATA_DESCRIPTOR *Fields, uint32_t Count)
+{
+    TRACED *One = &Traced[TracedCount++];
+    CHECK(TracedCount < EVENTS_MOST && Count <= FIELDS_MOST);
+    One->Descriptor = *Event;
+    One->Count = Count;
+    for (uint32_t Index = 0; Index < Count; Index++) {
+        CHECK(Fields[Index].Size <= FIELD_BYTES && Fields[Index].Reserved == 0);
+        One->Bytes[Index] = Fields[Index].Size;
+        memcpy(One->Fields[Index], (const void *)(uintptr_t)Fields[Index].Ptr, Fields[Index].Size);
+    }
+}
+
+/* Listens anew, with nothing heard yet. */
+static void Listen(uint8_t Level, uint64_t Keywords)
+{
+    NativeEtwListen(&Provider, Level, Keywords, NULL);
+    TracedCount = 0;
+    NativeEtwListen(&Provider, Level, Keywords, TraceTake);
+}
+
+static const TRACED *Heard(uint16_t Id)
+{
+    for (unsigned Index = 0; Index < TracedCount; Index++) {
+        if (Traced[Index].Descriptor.Id == Id) {
+            return &Traced[Index];
+        }
+    }
+    return NULL;
+}
+
+/* The field is the text, in UTF-16 with its terminator, or begins with it where it was cut. */
+static bool IsText(const TRACED *Event, uint32_t Field, const char16_t *Text, bool Cut)
+{
+    size_t Units = 0;
+    while (Text[Units] != 0) {
+        Units++;
+    }
+    uint32_t Bytes = Event->Bytes[Field];
+    return Bytes % 2 == 0 && Bytes >= 2 && memcmp(&Event->Fields[Field][Bytes - 2], "\0", 2) == 0 &&
+           (Cut ? Bytes / 2 - 1 < Units : Bytes / 2 - 1 == Units) && memcmp(Event->Fields[Field], Text, Bytes - 2) == 0;
+}
+
+static bool IsNumber(const TRACED *Event, uint32_t Field, uint64_t Number, uint32_t Bytes)
+{
+    return Event->Bytes[Field] == Bytes && memcmp(Event->Fields[Field], &Number, Bytes) == 0;
+}
+
+#define SYSTEM_KEYWORD 0x8000000000000000u
+
+static void Tracing(BED *Bed)
+{
+    const TRACED *Event;
+    CHECK(SettingSetText(Bed, "DbgPrintEnabled", "false", false) == STATUS_SUCCESS);
+    Listen(5, SYSTEM_KEYWORD);
+    Refuse(Bed, 1);
+    Event = Heard(41);
+    CHECK(Event != NULL && TracedCount == 1 && Event->Count == 6);
+    CHECK(Event->Descriptor.Version == 0 && Event->Descriptor.Channel == 8 && Event->Descriptor.Level == 3);
+    CHECK(Event->Descriptor.Keyword == SYSTEM_KEYWORD && Event->Descriptor.Task == 0 && Event->Descriptor.Opcode == 0);
+    CHECK(IsText(Event, 0, u"disk", false) && IsText(Event, 1, u"127.0.0.1", false));
+    CHECK(IsNumber(Event, 2, RefusingPort, 4) && IsNumber(Event, 3, 1225, 4) && IsNumber(Event, 4, 0, 8));
+    CHECK(IsText(Event, 5, u"connection refused (is the NBD server running there?)", false));
+    /* What it writes for developers has no channel. */
+    CHECK(SettingSetText(Bed, "LogLevel", "4", false) == STATUS_SUCCESS);
+    Listen(5, SYSTEM_KEYWORD);
+    Refuse(Bed, 1);
+    Event = Heard(60);
+    CHECK(Event != NULL && Event->Descriptor.Channel == 0 && Event->Descriptor.Level == 5 &&
+          Event->Descriptor.Keyword == 0 && IsNumber(Event, 4, 0xC0000236, 4));
+    /* A session that asks for less, for other keywords, or not at all. */
+    Listen(2, SYSTEM_KEYWORD);
+    Refuse(Bed, 1);
+    CHECK(TracedCount == 0);
+    Listen(5, 1);
+    Refuse(Bed, 1);
+    CHECK(Heard(41) == NULL && Heard(60) != NULL);
+    CHECK(SettingSetText(Bed, "EtwLoggingEnabled", "false", false) == STATUS_SUCCESS);
+    Listen(5, SYSTEM_KEYWORD);
+    Refuse(Bed, 1);
+    CHECK(TracedCount == 0);
+    /* A start and an end, which the registration outlasts. */
+    NativeRegistrySetQword(SETTINGS_STATE, "LogLevel", 3);
+    Listen(5, SYSTEM_KEYWORD);
+    SettingRestartAdapter(Bed);
+    CHECK(Heard(2) != NULL && Heard(2)->Descriptor.Level == 4 && Heard(3) == NULL);
+    Listen(5, SYSTEM_KEYWORD);
+    CHECK(SettingReset(Bed, "LogLevel", true) == STATUS_SUCCESS);
+    CHECK(SettingSetText(Bed, "LogLevel", "3", false) == STATUS_SUCCESS);
+    SettingRestartAdapter(Bed);
+    CHECK(Heard(3) != NULL);
+    NativeEtwListen(&Provider, 0, 0, NULL);
+}
+
+/* Names that aren't ASCII, and texts that have no room. */
+static void Texts(BED *Bed)
+{
+    static char16_t Wide[256];
+    WNBD_PROPERTIES Properties;
+    WNBD_CREATE_RESULT Result;
+    BedProperties(&Properties, "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x92\xBE", RefusingPort);
+    Listen(5, SYSTEM_KEYWORD);
+    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status != 0);
+    CHECK(TracedCount == 1 && IsText(&Traced[0], 0, u"\u00E4\u20AC\U0001F4BE", false));
+    memset(Properties.InstanceName, 'n', sizeof(Properties.InstanceName) - 1);
+    Properties.InstanceName[sizeof(Properties.InstanceName) - 1] = '\0';
+    for (size_t Index = 0; Index < sizeof(Properties.InstanceName) - 1; Index++) {
+        Wide[Index] = u'n';
+    }
+    Listen(5, SYSTEM_KEYWORD);
+    CHECK(BedMap(Bed, &Properties, &Result) == STATUS_SUCCESS && Result.Status != 0);
+    CHECK(TracedCount == 1 && IsText(&Traced[0], 0, Wide, true) && IsText(&Traced[0], 1, u"127.0.0.1", false));
+    CHECK(IsText(&Traced[0], 5, u"connection refused (is the NBD server running there?)", false));
+    NativeEtwListen(&Provider, 0, 0, NULL);
+}
+
 int main(void)
 {
     static const struct {
         const char *Name;
         void (*Run)(BED *Bed);
-    } Tests[] = {{"limits", Limits}, {"unlimited", Unlimited}, {"wording", Wording}};
+    } Tests[] = {
+        {"limits", Limits}, {"unlimited", Unlimited}, {"wording", Wording}, {"tracing", Tracing}, {"texts", Texts}};
     RefusingPort = ServerRefusing();
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Tests); Index++) {
         BED Bed;

@@ -13,8 +13,8 @@ from leftovers import ROOT
 
 BUILD = ROOT / "build"
 DIST = {
-    "wnbd.sys", "wnbd.pdb", "wnbd.inf", "wnbd.cat", "libwnbd.dll", "libwnbd.pdb", "libwnbd.a", "wnbd-client.exe",
-    "wnbd-client.pdb", "include/wnbd.h", "include/wnbd_ioctl.h"}
+    "wnbd.sys", "wnbd.pdb", "wnbd.inf", "wnbd.cat", "wnbd.man", "libwnbd.dll", "libwnbd.pdb", "libwnbd.a",
+    "wnbd-client.exe", "wnbd-client.pdb", "include/wnbd.h", "include/wnbd_ioctl.h"}
 TESTBED = {
     "storport.sys", "storport.pdb", "wnbddisk.sys", "wnbddisk.pdb", "wnbddisk.inf", "wnbd.inf", "disktool.exe",
     "disktool.pdb"}

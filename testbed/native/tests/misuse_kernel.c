@@ -287,6 +287,36 @@ static void ThreadLeftBehind(void)
     MisuseUnload();
 }
 
+static REGHANDLE Provider(void)
+{
+    static const GUID Id = {1, 2, 3, {4}};
+    REGHANDLE Handle = 0;
+    EtwRegister(&Id, NULL, NULL, &Handle);
+    return Handle;
+}
+
+static void ProviderEndedTwice(void)
+{
+    REGHANDLE Handle = Provider();
+    EtwUnregister(Handle);
+    EtwUnregister(Handle);
+}
+
+static void ProviderWritesAfterEnd(void)
+{
+    EVENT_DESCRIPTOR Nothing = {.Id = 1};
+    REGHANDLE Handle = Provider();
+    EtwUnregister(Handle);
+    EtwWrite(Handle, &Nothing, NULL, 0, NULL);
+}
+
+static void ProviderLeftBehind(void)
+{
+    MisuseLoad(false);
+    Provider();
+    MisuseUnload();
+}
+
 static VOID NotifiedNothing(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create)
 {
     UNREFERENCED_PARAMETER(ParentId);
@@ -389,6 +419,9 @@ const MISUSE MisuseKernel[] = {
     CASE(WORK_ITEM_LEAK, WorkItemLeaked),
     CASE(THREAD_AT_UNLOAD, ThreadLeftBehind),
     CASE(NOTIFY_AT_UNLOAD, NotifyLeftBehind),
+    CASE(ETW, ProviderEndedTwice),
+    CASE(ETW, ProviderWritesAfterEnd),
+    CASE(ETW_AT_UNLOAD, ProviderLeftBehind),
     CASE(HANDLE, HandleClosedTwice),
     CASE(HANDLE_LEAK, HandleLeaked),
     CASE(SYSTEM_THREAD, DriverKeyOpenedForCaller),
