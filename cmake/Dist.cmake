@@ -37,6 +37,16 @@ if(TARGET wnbd)
   wnbd_add_version_resource(wnbd wnbd.sys DRIVER "WNBD virtual storage miniport driver"
     MORE "LANGUAGE 9, 1\n1 11 \"${messages}\"\n1 WEVT_TEMPLATE \"${events}\"" FILES ${events} ${messages})
   install(FILES ${CMAKE_SOURCE_DIR}/packaging/wnbd.man DESTINATION . COMPONENT dist)
+  # The format of WPP's messages has their GUID as its name, by which tools find it.
+  set(format ${CMAKE_BINARY_DIR}/generated/6e1bd93c-84c7-4e0a-b25d-3f1a906c5e27.tmf)
+  add_custom_command(OUTPUT ${format}
+    COMMAND ${CMAKE_COMMAND} -E env PYTHONDONTWRITEBYTECODE=1
+      ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/events --tmf ${CMAKE_BINARY_DIR}/generated
+    DEPENDS ${CMAKE_SOURCE_DIR}/packaging/wnbd.man ${CMAKE_SOURCE_DIR}/tools/events
+      ${CMAKE_SOURCE_DIR}/driver/log_wpp.c ${events}
+    VERBATIM)
+  add_custom_target(wnbd_tmf ALL DEPENDS ${format})
+  install(FILES ${format} DESTINATION . COMPONENT dist)
   wnbd_install_image(wnbd dist)
 endif()
 if(TARGET libwnbd)

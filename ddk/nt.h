@@ -84,6 +84,10 @@ typedef enum _DRIVER_REGKEY_TYPE { DriverRegKeyParameters, DriverRegKeyPersisten
 NTKERNELAPI NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType,
                                                    ACCESS_MASK DesiredAccess, ULONG Flags, PHANDLE DriverRegKey);
 
+/* Declared by wdm.h only where WPP's preprocessor has run [WmiTraceMessage]. Any IRQL; pairs of address and SIZE_T. */
+NTKERNELAPI NTSTATUS WmiTraceMessage(ULONG64 LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid,
+                                     USHORT MessageNumber, ...);
+
 #define NT_NOINLINE __attribute__((noinline))
 
 /*

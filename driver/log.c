@@ -93,6 +93,9 @@ static void LogEmit(LOG_EVENT_ID Id, const LOG_VALUE *Values)
     if (OptionsValue(OptionEtwLoggingEnabled)) {
         LogEtwWrite(&LogEvents[Id], Values);
     }
+    if (OptionsValue(OptionWppLoggingEnabled)) {
+        LogWppWrite(&LogEvents[Id], Values);
+    }
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
@@ -161,6 +164,7 @@ void LogEnter(void)
     KeWaitForSingleObject(&LogEntering, Executive, KernelMode, FALSE, NULL);
     if (LogAdapters++ == 0) {
         LogEtwStart();
+        LogWppStart();
     }
     KeSetEvent(&LogEntering, IO_NO_INCREMENT, FALSE);
 }
@@ -186,6 +190,7 @@ void LogLeave(void)
     if (--LogAdapters == 0) {
         LogForget();
         LogEtwStop();
+        LogWppStop();
     }
     KeSetEvent(&LogEntering, IO_NO_INCREMENT, FALSE);
 }

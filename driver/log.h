@@ -2,7 +2,7 @@
 /*
  * What the driver tells administrators and developers: events, which are
  * defined in packaging/wnbd.man and written by LOG, wherever the options
- * LogLevel, DbgPrintEnabled and EtwLoggingEnabled want them.
+ * LogLevel, DbgPrintEnabled, EtwLoggingEnabled and WppLoggingEnabled want them.
  *
  * A call site writes LOG_BURST events at once and one per second from then on;
  * what is dropped is counted, and the count told with the next event of the

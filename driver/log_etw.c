@@ -59,13 +59,6 @@ static ULONG LogEtwText(WCHAR *Units, ULONG Room, const CHAR *Text)
     return Used + 1;
 }
 
-/* The size of a number of this type. */
-_IRQL_requires_max_(DISPATCH_LEVEL)
-static ULONG LogEtwSize(CHAR Type)
-{
-    return Type == 'u' || Type == 'x' ? sizeof(UINT32) : sizeof(UINT64);
-}
-
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void LogEtwWrite(const LOG_EVENT *Event, const LOG_VALUE *Values)
 {
@@ -82,7 +75,7 @@ void LogEtwWrite(const LOG_EVENT *Event, const LOG_VALUE *Values)
     }
     for (Count = 0; Event->Types[Count] != '\0'; Count++) {
         const void *Field = &Values[Count];
-        ULONG Size = LogEtwSize(Event->Types[Count]);
+        ULONG Size = LogFieldSize(Event->Types[Count]);
         if (Event->Types[Count] == 's') {
             /* A long one leaves as much to each of the others. */
             Field = &Units[Used];

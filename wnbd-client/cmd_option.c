@@ -173,9 +173,7 @@ static void NoteEffect(const char *Name, bool Persistent)
     if (Known == NULL || Known->Effect == OPTION_EFFECT_AT_ONCE) {
         return;
     }
-    if (Known->Effect == OPTION_EFFECT_NONE_YET) {
-        OutputPrint("%s has no effect yet.\n", Known->Name);
-    } else if (Persistent) {
+    if (Persistent) {
         OutputPrint("%s takes effect when the adapter starts again.\n", Known->Name);
     } else {
         OutputError("wnbd-client: warning: %s takes effect when the adapter starts again, and what was changed without "

@@ -26,7 +26,6 @@
 #define OPTION_TAKES_Int64(Minimum, Maximum) Minimum " to " Maximum
 #define OPTION_WHEN_AT_ONCE ""
 #define OPTION_WHEN_AT_START ", from the adapter's next start"
-#define OPTION_WHEN_NONE_YET ", no effect yet"
 #define OPTION_TAKES(Name, Type, Default, Minimum, Maximum, Effect)                                                    \
     " " #Name " (" OPTION_TAKES_##Type(#Minimum, #Maximum) OPTION_WHEN_##Effect ");"
 

@@ -9,14 +9,14 @@
  */
 #pragma once
 
-/* A value takes effect: once it is set, when an adapter starts, not in this version. */
-typedef enum { OPTION_EFFECT_AT_ONCE, OPTION_EFFECT_AT_START, OPTION_EFFECT_NONE_YET } OPTION_EFFECT;
+/* A value takes effect: once it is set, when an adapter starts. */
+typedef enum { OPTION_EFFECT_AT_ONCE, OPTION_EFFECT_AT_START } OPTION_EFFECT;
 
 #define OPTION_TABLE(OPTION)                                                                                           \
     OPTION(LogLevel, Int64, 1, 0, 4, AT_ONCE)                                                                          \
     OPTION(NewMappingsAllowed, Bool, 1, 0, 1, AT_ONCE)                                                                 \
     OPTION(EtwLoggingEnabled, Bool, 1, 0, 1, AT_ONCE)                                                                  \
-    OPTION(WppLoggingEnabled, Bool, 0, 0, 1, NONE_YET)                                                                 \
+    OPTION(WppLoggingEnabled, Bool, 0, 0, 1, AT_ONCE)                                                                  \
     OPTION(DbgPrintEnabled, Bool, 1, 0, 1, AT_ONCE)                                                                    \
     OPTION(MaxIOReqPerAdapter, Int64, 1000, 1, 131072, AT_START)                                                       \
     OPTION(MaxIOReqPerLun, Int64, 255, 1, 1024, AT_START)                                                              \

@@ -12,10 +12,22 @@ static struct {
     void (*Take)(const EVENT_DESCRIPTOR *Event, const EVENT_DATA_DESCRIPTOR *Fields, uint32_t Count);
 } Session = {.Lock = GROUND_LOCK_INITIALIZER};
 
+/* Gets what a session has: WPP's templates have it so. */
+typedef VOID ETW_CLASSIC_CALLBACK(LPCGUID Provider, UCHAR Code, PVOID EnableContext, PVOID Context);
+
 /* A registration; its handle is its address. */
 typedef struct {
     GUID Provider;
+    ETW_CLASSIC_CALLBACK *Callback; /* NULL: it writes by EtwWrite */
+    PVOID Context;
 } ETW_PROVIDER;
+
+static struct {
+    GUID Provider;
+    uint64_t Session;
+    void (*Take)(const NATIVE_WPP_MESSAGE *Message);
+    ETW_PROVIDER *Registered;
+} Classic; /* under Session.Lock */
 
 void NativeEtwListen(const GUID *Provider, uint8_t Level, uint64_t Keywords,
                      void (*Take)(const EVENT_DESCRIPTOR *Event, const EVENT_DATA_DESCRIPTOR *Fields, uint32_t Count))
@@ -60,6 +72,11 @@ NTSTATUS EtwUnregister(REGHANDLE RegHandle)
     NT_ENTER(PASSIVE_LEVEL);
     ETW_PROVIDER *Provider = EtwProvider(RegHandle, __func__);
     TrackRemove(TRACK_ETW, Provider, NULL, NULL);
+    GroundLockEnter(&Session.Lock);
+    if (Classic.Registered == Provider) {
+        Classic.Registered = NULL;
+    }
+    GroundLockLeave(&Session.Lock);
     free(Provider);
     return STATUS_SUCCESS;
 }
@@ -93,6 +110,82 @@ NTSTATUS EtwWrite(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR EventDescriptor, LPCGU
     GroundLockEnter(&Session.Lock);
     if (EtwEnabled(Provider, EventDescriptor)) {
         Session.Take(EventDescriptor, UserData, UserDataCount);
+    }
+    GroundLockLeave(&Session.Lock);
+    return STATUS_SUCCESS;
+}
+
+/* ---- WPP ---- */
+
+/* Tells the provider what the session wants of it, if there is one. */
+static void ClassicTell(void)
+{
+    GroundLockEnter(&Session.Lock);
+    ETW_PROVIDER *Provider = Classic.Registered;
+    uint64_t Wanted = Classic.Session;
+    GroundLockLeave(&Session.Lock);
+    if (Provider != NULL) {
+        Provider->Callback(&Provider->Provider, Wanted != 0, Wanted != 0 ? &Wanted : NULL, Provider->Context);
+    }
+}
+
+void NativeWppListen(const GUID *Provider, uint64_t Wanted, void (*Take)(const NATIVE_WPP_MESSAGE *Message))
+{
+    GroundLockEnter(&Session.Lock);
+    Classic.Provider = *Provider;
+    Classic.Session = Wanted;
+    Classic.Take = Take;
+    GroundLockLeave(&Session.Lock);
+    ClassicTell();
+}
+
+/* As WPP's templates declare it; it has no page. */
+static NTSTATUS EtwRegisterClassicProvider(LPCGUID ProviderId, ULONG Type, ETW_CLASSIC_CALLBACK *Callback,
+                                           PVOID Context, PREGHANDLE RegHandle)
+{
+    NT_ASSERT(Type == 0 && Callback != NULL);
+    NTSTATUS Status = EtwRegister(ProviderId, NULL, NULL, RegHandle);
+    if (NT_SUCCESS(Status)) {
+        ETW_PROVIDER *Provider = EtwProvider(*RegHandle, __func__);
+        Provider->Callback = Callback;
+        Provider->Context = Context;
+        GroundLockEnter(&Session.Lock);
+        Classic.Registered = Provider;
+        bool Wanted = Classic.Session != 0;
+        GroundLockLeave(&Session.Lock);
+        if (Wanted) {
+            ClassicTell();
+        }
+    }
+    return Status;
+}
+
+PVOID MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
+{
+    char Name[64];
+    NT_ENTER(PASSIVE_LEVEL);
+    TextFromWide(Name, sizeof(Name), SystemRoutineName->Buffer, SystemRoutineName->Length / sizeof(WCHAR));
+    return strcmp(Name, "EtwRegisterClassicProvider") == 0 ? (PVOID)(ULONG_PTR)EtwRegisterClassicProvider : NULL;
+}
+
+/* [wmitracemessage] Pairs of address and length, up to a NULL; the flags must ask for the message's GUID. */
+NTSTATUS WmiTraceMessage(ULONG64 LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid, ULONG MessageNumber, ...)
+{
+    NATIVE_WPP_MESSAGE Message = {.Flags = MessageFlags, .Id = *MessageGuid, .Number = (uint16_t)MessageNumber};
+    va_list Arguments;
+    NT_ASSERT((MessageFlags & 2) != 0);
+    va_start(Arguments, MessageNumber);
+    const void *Field;
+    while ((Field = va_arg(Arguments, const void *)) != NULL) {
+        SIZE_T Length = va_arg(Arguments, SIZE_T);
+        NT_ASSERT(Message.Bytes + Length <= sizeof(Message.Fields));
+        memcpy(Message.Fields + Message.Bytes, Field, Length);
+        Message.Bytes += (uint32_t)Length;
+    }
+    va_end(Arguments);
+    GroundLockEnter(&Session.Lock);
+    if (Classic.Take != NULL && Classic.Session == LoggerHandle) {
+        Classic.Take(&Message);
     }
     GroundLockLeave(&Session.Lock);
     return STATUS_SUCCESS;

@@ -149,12 +149,3 @@ ULONG NativeLocksHeld(void)
 {
     return KeGetCurrentThread()->LockCount;
 }
-
-/* ---- Routines by name ---- */
-
-PVOID MmGetSystemRoutineAddress(PUNICODE_STRING Name)
-{
-    NT_ENTER(PASSIVE_LEVEL);
-    UNREFERENCED_PARAMETER(Name);
-    return NULL; /* nothing here is newer than what a driver may import */
-}

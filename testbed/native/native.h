@@ -119,6 +119,20 @@ void NativeRegistrySetString(const char *Path, const char *Name, const char *Val
 void NativeEtwListen(const GUID *Provider, uint8_t Level, uint64_t Keywords,
                      void (*Take)(const EVENT_DESCRIPTOR *Event, const EVENT_DATA_DESCRIPTOR *Fields, uint32_t Count));
 
+/*
+ * Takes the place of a session of WPP's messages, for the one provider that there may be: its callback is called with
+ * Session (what EtwRegisterClassicProvider's callback gets: logger, level, flags), 0 to end it. Message is the header's
+ * flags, the message's identifier and number; the fields come one behind the other.
+ */
+typedef struct {
+    uint32_t Flags;
+    GUID Id;
+    uint16_t Number;
+    uint32_t Bytes;
+    uint8_t Fields[2048];
+} NATIVE_WPP_MESSAGE;
+void NativeWppListen(const GUID *Provider, uint64_t Session, void (*Take)(const NATIVE_WPP_MESSAGE *Message));
+
 /* ---- Drivers and devices ---- */
 
 /* Calls Entry with the service's registry path. NULL and *Status if it fails. */

@@ -77,6 +77,34 @@ class Resources(unittest.TestCase):
             self.assertEqual(same, at in unused, f"byte {at}")
 
 
+class WppFormat(unittest.TestCase):
+    """The .tmf that is beside the driver says what the manifest says, in the types that the driver writes."""
+
+    ITEMS = {1: ("ItemString", "s"), 8: ("ItemLong", "u"), 9: ("ItemLongLong", "I64d"), 10: ("ItemULongLong", "I64u"),
+             20: ("ItemLong", "08x")}
+
+    def test_every_event_has_its_format(self):
+        manifest = Manifest()
+        file, = (BUILD / "dist").glob("*.tmf")
+        words = re.search(r"LOG_WPP_MESSAGES .*", (ROOT / "driver" / "log_wpp.c").read_text()).group()
+        self.assertEqual(uuid.UUID("".join(re.findall(r"0x(\w+)", words))), uuid.UUID(file.stem))
+        text = file.read_bytes().decode("ascii").replace("\r\n", "\n")
+        self.assertIn(f"\n{file.stem} wnbd // SRC=", text)
+        found = re.findall(r'#typev (\w+) (\d+) "%0(.*)" //   LEVEL=(\w+) .*\n\{\n((?:.*\n)*?)\}\n', text)
+        self.assertEqual(len(found), len(manifest.events))
+        levels = {2: "ERROR", 3: "WARNING", 4: "INFORMATION", 5: "VERBOSE"}
+        for event, (name, number, words, level, items) in zip(manifest.events, found):
+            fields = manifest.templates[event.get("template")]
+            self.assertEqual((name, number), (event.get("symbol"), event.get("value")))
+            self.assertEqual(level, "TRACE_LEVEL_" + levels[LEVELS[event.get("level")]])
+            self.assertEqual(items.splitlines(), [f"{field}, {self.ITEMS[kind][0]} -- {10 + index}"
+                                                  for index, (field, kind) in enumerate(fields)])
+            for index, (_, kind) in enumerate(fields):
+                prefix = "0x" if kind == 20 else ""
+                words = words.replace(f"{prefix}%{10 + index}!{self.ITEMS[kind][1]}!", f"%{index + 1}")
+            self.assertEqual(words, manifest.strings[event.get("message")])
+
+
 class Sources(unittest.TestCase):
     def test_every_event_is_written_somewhere_and_none_is_unknown(self):
         text = "".join(path.read_text() for path in (ROOT / "driver").glob("*.c"))

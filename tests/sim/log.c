@@ -285,13 +285,67 @@ static void Texts(BED *Bed)
     NativeEtwListen(&Provider, 0, 0, NULL);
 }
 
+/* ---- WPP ---- */
+
+static const GUID WppProvider = {0xE35EAF83, 0x0F07, 0x418A, {0x90, 0x7C, 0x14, 0x1C, 0xD2, 0x00, 0xF2, 0x52}};
+static const GUID WppMessages = {0x6E1BD93C, 0x84C7, 0x4E0A, {0xB2, 0x5D, 0x3F, 0x1A, 0x90, 0x6C, 0x5E, 0x27}};
+static NATIVE_WPP_MESSAGE Message; /* the last */
+static unsigned MessageCount;
+
+static void MessageTake(const NATIVE_WPP_MESSAGE *One)
+{
+    Message = *One;
+    MessageCount++;
+}
+
+/* Flags, level, logger. */
+#define WPP_SESSION(Flags, Level) ((uint64_t)(Flags) << 32 | (uint64_t)(Level) << 16 | 7u)
+
+static unsigned Messages(BED *Bed, uint64_t Session)
+{
+    NativeWppListen(&WppProvider, Session, MessageTake);
+    MessageCount = 0;
+    Refuse(Bed, 1);
+    return MessageCount;
+}
+
+static void Wpp(BED *Bed)
+{
+    uint8_t Expected[256];
+    uint32_t Port = RefusingPort, Error = 1225, Length = 0;
+    CHECK(Messages(Bed, WPP_SESSION(1, 5)) == 0);
+    CHECK(SettingSetText(Bed, "WppLoggingEnabled", "true", false) == STATUS_SUCCESS);
+    CHECK(Messages(Bed, WPP_SESSION(0xFFFFFFFF, 0xFF)) == 1);
+    CHECK(Message.Number == 41 && Message.Flags == 43 && memcmp(&Message.Id, &WppMessages, sizeof(GUID)) == 0);
+#define APPEND(Bytes, Count) (memcpy(Expected + Length, Bytes, Count), Length += (uint32_t)(Count))
+    APPEND("disk", 5);
+    APPEND("127.0.0.1", 10);
+    APPEND(&Port, 4);
+    APPEND(&Error, 4);
+    APPEND("\0\0\0\0\0\0\0", 8);
+    APPEND("connection refused (is the NBD server running there?)", 54);
+#undef APPEND
+    CHECK(Message.Bytes == Length && memcmp(Message.Fields, Expected, Length) == 0);
+    CHECK(Messages(Bed, WPP_SESSION(1, 3)) == 1);
+    CHECK(Messages(Bed, WPP_SESSION(1, 2)) == 0);
+    CHECK(Messages(Bed, WPP_SESSION(2, 5)) == 0);
+    /* A session that is there already when the adapter starts, and one that ends. */
+    NativeWppListen(&WppProvider, WPP_SESSION(1, 3), MessageTake);
+    SettingRestartAdapter(Bed);
+    CHECK(SettingSetText(Bed, "WppLoggingEnabled", "true", false) == STATUS_SUCCESS);
+    MessageCount = 0;
+    Refuse(Bed, 1);
+    CHECK(MessageCount == 1);
+    CHECK(Messages(Bed, 0) == 0);
+}
+
 int main(void)
 {
     static const struct {
         const char *Name;
         void (*Run)(BED *Bed);
-    } Tests[] = {
-        {"limits", Limits}, {"unlimited", Unlimited}, {"wording", Wording}, {"tracing", Tracing}, {"texts", Texts}};
+    } Tests[] = {{"limits", Limits},   {"unlimited", Unlimited}, {"wording", Wording},
+                 {"tracing", Tracing}, {"texts", Texts},         {"WPP", Wpp}};
     RefusingPort = ServerRefusing();
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Tests); Index++) {
         BED Bed;

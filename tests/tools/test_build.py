@@ -14,7 +14,8 @@ from leftovers import ROOT
 BUILD = ROOT / "build"
 DIST = {
     "wnbd.sys", "wnbd.pdb", "wnbd.inf", "wnbd.cat", "wnbd.man", "libwnbd.dll", "libwnbd.pdb", "libwnbd.a",
-    "wnbd-client.exe", "wnbd-client.pdb", "include/wnbd.h", "include/wnbd_ioctl.h"}
+    "wnbd-client.exe", "wnbd-client.pdb", "include/wnbd.h", "include/wnbd_ioctl.h",
+    "6e1bd93c-84c7-4e0a-b25d-3f1a906c5e27.tmf"}
 TESTBED = {
     "storport.sys", "storport.pdb", "wnbddisk.sys", "wnbddisk.pdb", "wnbddisk.inf", "wnbd.inf", "disktool.exe",
     "disktool.pdb"}

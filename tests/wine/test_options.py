@@ -70,8 +70,7 @@ class Options(bed.Case):
         self.assertEqual(self.listed("--persistent"), "LogLevel           : 4 (Default: 1)\n")
         self.client("reset-opt", "LogLevel", "--persistent")
         self.assertEqual(self.listed("--persistent"), "")
-        self.assertEqual(self.client("set-opt", "WppLoggingEnabled", "TRUE").stdout,
-                         "WppLoggingEnabled has no effect yet.\n")
+        self.assertEqual(self.client("set-opt", "WppLoggingEnabled", "TRUE").stdout, "")
         self.assertIn("WppLoggingEnabled      : true (Default: false)\n", self.listed())
 
     def test_refusals(self):

@@ -111,6 +111,8 @@ static inline VOID EventDataDescCreate(PEVENT_DATA_DESCRIPTOR EventDataDescripto
     EventDataDescriptor->Reserved = 0;
 }
 
+NTSTATUS WmiTraceMessage(ULONG64 LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid, ULONG MessageNumber, ...);
+
 /* ---- Interlocked operations: full barriers, as on Windows ---- */
 
 #define InterlockedIncrement(Target) __atomic_add_fetch((Target), 1, __ATOMIC_SEQ_CST)
