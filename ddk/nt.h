@@ -42,7 +42,9 @@ static inline ULONG64 NtReadSharedClock(ULONG_PTR Address)
 {
     ULONG64 Value = *(volatile ULONG64 *)Address;
 
+#if !defined(_MSC_VER) || defined(__clang__)
     __asm__ volatile("" : "+r"(Value));
+#endif
     return Value;
 }
 #define KeQueryInterruptTime() NtReadSharedClock(0xFFFFF78000000008ull)
@@ -88,21 +90,27 @@ NTKERNELAPI NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, 
 NTKERNELAPI NTSTATUS WmiTraceMessage(ULONG64 LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid,
                                      USHORT MessageNumber, ...);
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define NT_NOINLINE __declspec(noinline)
+#define NT_UNUSED
+#else
 #define NT_NOINLINE __attribute__((noinline))
+#define NT_UNUSED __attribute__((unused))
+#endif
 
 /*
  * wdm.h reads the interrupt time from the page that the kernel shares with programs. Wine has no such page in a
  * driver's process; it emulates the read, but understands a plain load only, not an addition or comparison with memory.
  * In a function of its own the read stays a load.
  */
-static NT_NOINLINE __attribute__((unused)) ULONGLONG NtQueryInterruptTime(VOID)
+static NT_NOINLINE NT_UNUSED ULONGLONG NtQueryInterruptTime(VOID)
 {
     return KeQueryInterruptTime();
 }
 #undef KeQueryInterruptTime
 #define KeQueryInterruptTime NtQueryInterruptTime
 
-#if defined(__clang__)
+#if defined(__clang__) || defined(_MSC_VER)
 #define NT_TRY __try {
 #define NT_EXCEPT                                                                                                      \
     }                                                                                                                  \

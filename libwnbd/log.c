@@ -7,21 +7,20 @@
 #include "internal.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-static _Atomic(LogMessageFunc) Logger;
-static _Atomic(int) Level = WnbdLogLevelWarning;
+static PVOID volatile Logger; /* a LogMessageFunc */
+static LONG volatile Level = WnbdLogLevelWarning;
 
 VOID WnbdSetLogger(LogMessageFunc NewLogger)
 {
-    atomic_store(&Logger, NewLogger);
+    InterlockedExchangePointer(&Logger, (PVOID)(ULONG_PTR)NewLogger);
 }
 
 VOID WnbdSetLogLevel(WnbdLogLevel LogLevel)
 {
-    atomic_store(&Level, (int)LogLevel);
+    InterlockedExchange(&Level, (LONG)LogLevel);
 }
 
 /* Names of source files are logged without the path that they had at build time. */
@@ -35,7 +34,7 @@ static const char *LogFileName(const char *Path)
 
 void LogWrite(WnbdLogLevel MessageLevel, const char *File, UINT32 Line, const char *Function, const char *Format, ...)
 {
-    if ((int)MessageLevel > atomic_load(&Level)) {
+    if ((LONG)MessageLevel > InterlockedCompareExchange(&Level, 0, 0)) {
         return;
     }
     char Message[WNBD_LOG_MESSAGE_MAX_SIZE];
@@ -49,7 +48,7 @@ void LogWrite(WnbdLogLevel MessageLevel, const char *File, UINT32 Line, const ch
     /* msvcrt's vsnprintf leaves a text that is too long without its end. */
     Message[sizeof(Message) - 1] = 0;
 
-    LogMessageFunc Write = atomic_load(&Logger);
+    LogMessageFunc Write = (LogMessageFunc)(ULONG_PTR)InterlockedCompareExchangePointer(&Logger, NULL, NULL);
     if (Write) {
         Write(MessageLevel, Message, LogFileName(File), Line, Function);
     } else {
