@@ -26,7 +26,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Data.AdapterInterfaceType = Internal; /* a virtual miniport */
     Data.HwInitialize = AdapterInitialize;
     Data.HwStartIo = StartIo;
-    Data.HwFindAdapter = AdapterFind;
+    Data.HwFindAdapter = (PVOID)(ULONG_PTR)AdapterFind; /* either of two signatures: the member has none */
     Data.HwResetBus = StartIoResetBus;
     Data.HwAdapterControl = AdapterControl;
     Data.HwUnitControl = StartIoUnitControl;

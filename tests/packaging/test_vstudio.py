@@ -169,6 +169,12 @@ class Projects(unittest.TestCase):
 
 
 class Language(unittest.TestCase):
+    def test_the_other_build_is_to_the_letter_of_c11(self):
+        for name in ("driver", "libwnbd", "wnbd-client"):
+            target, folder, _ = PROJECTS[name]
+            for source, words in compilations(target, folder).items():
+                self.assertLessEqual({"-std=c11", "-pedantic-errors", "-Wgnu", "-Wmicrosoft"}, set(words), source)
+
     def test_extensions_are_in_the_compilers_headers_only(self):
         """Those that Microsoft's compiler lacks."""
         used = set()
