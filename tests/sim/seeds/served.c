@@ -139,11 +139,26 @@ SERVER_COUNTS ServedCounts(const SERVED *Served)
 
 /* ---- calls ---- */
 
-bool ServedMayBeGone(const SERVED *Served)
+static bool MayBeGone(const SERVED *Served)
 {
     const SLOT *Slot = Served->Slot;
     const LIFE *Life = Slot->Life;
     return Slot->Ending || Slot->MayEnd || Life->Stopping || Life->Gone || Life->Excuses.Ends != Served->Ends;
+}
+
+bool ServedRefused(const SERVED *Served, NTSTATUS Status)
+{
+    SLOT *Slot = Served->Slot;
+    bool Refused =
+        Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_NOT_FOUND || Status == STATUS_DEVICE_NOT_READY;
+    if (!Refused || !MayBeGone(Served)) {
+        return false;
+    }
+    if (Status == STATUS_DEVICE_NOT_READY) {
+        Slot->MayEnd = true;
+        Slot->MayReset = true;
+    }
+    return true;
 }
 
 bool ServedCallFailed(const SERVED *Served, const FAULTS *Before, NTSTATUS Status)
@@ -188,12 +203,11 @@ typedef enum { FETCHED_REQUEST, FETCHED_NOTHING, FETCHED_END } FETCHED;
 static FETCHED FetchResult(SERVED_THREAD *Thread, NTSTATUS Status, const FAULTS *Before, uint32_t Cancels)
 {
     SERVED *Served = Thread->Served;
-    bool Gone = Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_DEVICE_NOT_READY ||
-                (Status == STATUS_SUCCESS && Thread->Fetch.Request.RequestType == WnbdReqTypeDisconnect);
-    if (Gone && ServedMayBeGone(Served)) {
+    bool Told = Status == STATUS_SUCCESS && Thread->Fetch.Request.RequestType == WnbdReqTypeDisconnect;
+    if (ServedRefused(Served, Told ? STATUS_OBJECT_NAME_NOT_FOUND : Status)) {
         return FETCHED_END;
     }
-    if (Status == STATUS_SUCCESS && !Gone) {
+    if (Status == STATUS_SUCCESS && !Told) {
         return FETCHED_REQUEST;
     }
     bool Cancelled = Thread->Cancelled || Served->Dying || Served->Cancels != Cancels || Served->Cancelling != 0;

@@ -36,17 +36,10 @@ static bool Send(ANSWER *Answer)
     return true;
 }
 
-static bool IsGone(const SERVED *Served, NTSTATUS Status)
-{
-    bool Gone =
-        Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_NOT_FOUND || Status == STATUS_DEVICE_NOT_READY;
-    return Gone && ServedMayBeGone(Served);
-}
-
 /* It has to be refused with Status. */
 static void SendBad(ANSWER *Answer, NTSTATUS Status, const char *Words)
 {
-    if (Send(Answer) && Answer->Status != Status && !IsGone(Answer->Served, Answer->Status)) {
+    if (Send(Answer) && Answer->Status != Status && !ServedRefused(Answer->Served, Answer->Status)) {
         LifeFail(Answer->Served->Slot, "an answer %s ended with status 0x%08x", Words, (unsigned)Answer->Status);
     }
 }
@@ -141,7 +134,7 @@ static bool SendWrong(const ANSWER *Right, uint64_t OldHandle)
         /* One of another request may be what that makes: then it is of that type, or not. */
         Command->Response.RequestType = WnbdReqTypePersistResIn;
         if (Send(&Wrong) && Wrong.Status != STATUS_NOT_FOUND && Wrong.Status != STATUS_OBJECT_TYPE_MISMATCH &&
-            !IsGone(Served, Wrong.Status)) {
+            !ServedRefused(Served, Wrong.Status)) {
             LifeFail(Served->Slot, "a forged answer ended with status 0x%08x", (unsigned)Wrong.Status);
         }
         break;
@@ -172,7 +165,7 @@ static bool SendWrong(const ANSWER *Right, uint64_t OldHandle)
         if (Send(&Wrong) && Wrong.Status == STATUS_SUCCESS) {
             return true;
         }
-        if (!Served->Dying && Wrong.Status != STATUS_INVALID_BUFFER_SIZE && !IsGone(Served, Wrong.Status)) {
+        if (!Served->Dying && Wrong.Status != STATUS_INVALID_BUFFER_SIZE && !ServedRefused(Served, Wrong.Status)) {
             LifeFail(Served->Slot, "an answer that is too short ended with status 0x%08x", (unsigned)Wrong.Status);
         }
         break;
@@ -210,7 +203,7 @@ static void SendTwice(ANSWER *Answer)
         Answer->Status = Twin.Status;
         Twin.Status = Status;
     }
-    if (Twin.Status != STATUS_NOT_FOUND && !IsGone(Served, Twin.Status)) {
+    if (Twin.Status != STATUS_NOT_FOUND && !ServedRefused(Served, Twin.Status)) {
         LifeFail(Served->Slot, "a second answer ended with status 0x%08x", (unsigned)Twin.Status);
     }
 }
@@ -266,7 +259,7 @@ static void AnswerSend(ANSWER *Answer)
     }
     if (Answer->Status != STATUS_SUCCESS) {
         Served->Counts.Replies--;
-        if (!IsGone(Served, Answer->Status)) {
+        if (!ServedRefused(Served, Answer->Status)) {
             LifeFail(Served->Slot, "an answer ended with status 0x%08x", (unsigned)Answer->Status);
         }
         return;

@@ -44,8 +44,11 @@ struct SERVED {
     SERVED_THREAD Threads[SERVED_THREADS_MOST];
 };
 
-/* There may be no disk any more, for a reason. */
-bool ServedMayBeGone(const SERVED *Served);
+/*
+ * Whether a call was refused because there is no disk any more, for a reason. A stopped adapter refuses, too: the disk
+ * stays, but the thread doesn't come again.
+ */
+bool ServedRefused(const SERVED *Served, NTSTATUS Status);
 /* Whether a call has come back so because another has failed on purpose. */
 bool ServedCallFailed(const SERVED *Served, const FAULTS *Before, NTSTATUS Status);
 NATIVE_FILE *ServedFile(SERVED *Served);

@@ -175,8 +175,11 @@ static void StatusCheck(SLOT *Slot, const FLYING *Flying, UCHAR Status)
         }
         break;
     case SRB_STATUS_BUSY:
-        /* No memory can be mapped, or answers to aborted requests hold every slot: so often that the host gives up. */
-        if (PortOptions.FailMappingEvery != 0 || Reset) {
+        /*
+         * No memory can be mapped, or what resets have aborted, before this began, too, holds every slot until it is
+         * answered: so often that the host gives up.
+         */
+        if (PortOptions.FailMappingEvery != 0 || Reset || Slot->Excuses.Resets != 0 || Life->Excuses.Resets != 0) {
             return;
         }
         break;
