@@ -10,6 +10,8 @@
  */
 #include "options.h"
 #include "provider.h"
+#include "settings.h"
+#include "storage_ioctl.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -153,6 +155,13 @@ static void CheckGone(SERVED *Served, BED *Bed, size_t Children)
     CHECK(NativeChildWait(Bed->Adapter, Children, GONE_MS));
     CHECK(BedDiskCount(Bed) == Children);
     CHECK(BedUnmap(Bed, Served->Provider.Info.Properties.InstanceName) == STATUS_OBJECT_NAME_NOT_FOUND);
+}
+
+static void Reset(BED *Bed)
+{
+    PORT_BUS_RESET_REQUEST Request = {.PathId = 0};
+    CHECK(NativeIoctl(Bed->File, PORT_IOCTL_STORAGE_RESET_BUS, &Request, sizeof(Request), NULL, 0, NULL) ==
+          STATUS_SUCCESS);
 }
 
 /* So many looks have been begun and ended from now on, and nothing has come of them. */
@@ -465,22 +474,88 @@ static void Silence(void)
     BedStop(&Bed);
 }
 
-/* Windows gives the request up: the answer is owed nevertheless. */
-static void SilenceAfterReset(void)
+/* Windows gives the request up: the answer is owed nevertheless, even if the process has asked for more since. */
+static void SilenceAfterReset(bool Asks)
 {
     static SERVED Served;
     BED Bed;
-    printf("silence, after a reset\n");
+    NATIVE_REQUEST *Fetch = NULL;
+    printf("silence, after a reset%s\n", Asks ? " and another fetch" : "");
     fflush(stdout);
     Start(&Bed, 0);
     Serve(&Served, &Bed, "served", 1);
-    Served.Disk.TimeoutSeconds = 1;
     Request(&Served, 0x88, 4096);
     FetchOne(&Served);
-    CHECK(DiskWait(&Served.Io, NULL) != SRB_STATUS_SUCCESS);
+    Reset(&Bed);
+    CHECK(DiskWait(&Served.Io, NULL) == SRB_STATUS_BUS_RESET);
+    if (Asks) {
+        Fetch = FetchBegin(&Served);
+    }
     CHECK(BedDiskCount(&Bed) == 1);
     atomic_fetch_add(&ClockAhead, 100 * SECOND);
     CheckGone(&Served, &Bed, 0);
+    if (Asks) {
+        CHECK(NativeRequestWait(Fetch, NULL) == STATUS_SUCCESS);
+        CHECK(Served.Fetch.Request.RequestType == WnbdReqTypeDisconnect);
+    }
+    EndProvider(&Served);
+    BedStop(&Bed);
+}
+
+/* A request that was given up before it was fetched is owed by nobody. */
+static void NothingIsOwed(void)
+{
+    static SERVED Served;
+    BED Bed;
+    printf("silence, and nothing is owed any more\n");
+    fflush(stdout);
+    Start(&Bed, 0);
+    Serve(&Served, &Bed, "served", 1);
+    Request(&Served, 0x88, 4096);
+    Reset(&Bed);
+    CHECK(DiskWait(&Served.Io, NULL) == SRB_STATUS_BUS_RESET);
+    Pass(100000);
+    CHECK(BedDiskCount(&Bed) == 1);
+    Works(&Served);
+    EndProvider(&Served);
+    CheckGone(&Served, &Bed, 0);
+    BedStop(&Bed);
+}
+
+/* Of two requests the older one counts, wherever the driver keeps it; given up as well. */
+static void OldestCounts(bool GivenUp)
+{
+    static SERVED Served;
+    static DISK_IO Younger;
+    static UCHAR Data[4096];
+    UCHAR Cdb[16];
+    BED Bed;
+    printf("silence, the oldest of two requests%s\n", GivenUp ? ", which was given up" : "");
+    fflush(stdout);
+    atomic_store(&ClockAhead, 0);
+    NativeStart(&(NATIVE_OPTIONS){.Seed = 7});
+    /* So the driver has room for four requests, and uses the first again for the younger one. */
+    NativeRegistrySetQword(SETTINGS_STATE, "MaxIOReqPerLun", 2);
+    BedLoad(&Bed);
+    Serve(&Served, &Bed, "served", 1);
+    for (int Index = 0; Index < 3; Index++) {
+        Works(&Served);
+    }
+    Limits(true, 3600000, 1000);
+    Request(&Served, 0x88, 4096);
+    if (GivenUp) {
+        FetchOne(&Served);
+        Reset(&Bed);
+        CHECK(DiskWait(&Served.Io, NULL) == SRB_STATUS_BUS_RESET);
+    }
+    Pass(3000);
+    CHECK(BedDiskCount(&Bed) == 1);
+    DiskCdb16(Cdb, 0x88, 0, sizeof(Data) / BLOCK_BYTES, false);
+    DiskBegin(&Served.Disk, &Younger, false, Cdb, 16, SRB_FLAGS_DATA_IN, Data, sizeof(Data));
+    atomic_fetch_add(&ClockAhead, 700 * SECOND);
+    CheckGone(&Served, &Bed, 0);
+    CHECK(DiskWait(&Younger, NULL) == SRB_STATUS_NO_DEVICE);
+    CHECK(GivenUp || DiskWait(&Served.Io, NULL) == SRB_STATUS_NO_DEVICE);
     EndProvider(&Served);
     BedStop(&Bed);
 }
@@ -504,7 +579,11 @@ int main(void)
     TwoProviders(0);
     TwoProviders(NATIVE_END_UNNOTIFIED);
     Silence();
-    SilenceAfterReset();
+    SilenceAfterReset(false);
+    SilenceAfterReset(true);
+    NothingIsOwed();
+    OldestCounts(false);
+    OldestCounts(true);
     printf("ok\n");
     return 0;
 }
