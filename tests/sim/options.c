@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * What the driver reads of the registry when an adapter starts: the send
- * window, and what it makes of values that are none.
+ * window, and what it makes of values that are none. And what it does without
+ * a registry: before an adapter has started, or if its key's name is too long.
  */
+#include "options.h"
 #include "bed.h"
+#include "options_ioctl.h"
 #include "server.h"
 
 #include <pthread.h>
@@ -83,10 +86,51 @@ static void SetOther(void)
     NativeRegistrySetDword(PARAMETERS, "BusType", 14);
 }
 
+/* ...\Parameters behind it has 511 characters at most. */
+#define PATH_MOST 500
+
+DRIVER_INITIALIZE DriverEntry;
+
+static UNICODE_STRING LongPath(USHORT Length)
+{
+    static WCHAR Text[PATH_MOST + 1];
+    for (USHORT Index = 0; Index < RTL_NUMBER_OF(Text); Index++) {
+        Text[Index] = 'x';
+    }
+    return (UNICODE_STRING){.Length = Length * sizeof(WCHAR), .MaximumLength = sizeof(Text), .Buffer = Text};
+}
+
+static void PathTooLong(void)
+{
+    UNICODE_STRING Most = LongPath(PATH_MOST), More = LongPath(PATH_MOST + 1);
+    CHECK(OptionsStart(NULL, &Most) == STATUS_SUCCESS);
+    CHECK(OptionsStart(NULL, &More) == STATUS_NAME_TOO_LONG);
+    CHECK(DriverEntry(NULL, &More) == STATUS_NAME_TOO_LONG);
+}
+
+/* Values are there, and can be changed; what would have to be kept is refused, and changes nothing. */
+static void NoKeyYet(void)
+{
+    static UCHAR Room[sizeof(WNBD_OPTION_LIST) + OPTION_COUNT * sizeof(WNBD_OPTION)];
+    UNICODE_STRING Path = LongPath(10);
+    ULONG_PTR Used = 0;
+    LONG64 Value;
+    CHECK(OptionsStart(NULL, &Path) == STATUS_SUCCESS && OptionsValue(OptionLogLevel) == 1);
+    CHECK(OptionsPersistent(OptionLogLevel, &Value) == STATUS_DEVICE_NOT_READY);
+    CHECK(OptionsReload() == STATUS_DEVICE_NOT_READY);
+    CHECK(OptionsSet(OptionLogLevel, 3, FALSE) == STATUS_SUCCESS && OptionsValue(OptionLogLevel) == 3);
+    CHECK(OptionsSet(OptionLogLevel, 4, TRUE) == STATUS_DEVICE_NOT_READY && OptionsValue(OptionLogLevel) == 3);
+    CHECK(OptionsReset(OptionLogLevel, TRUE) == STATUS_DEVICE_NOT_READY && OptionsValue(OptionLogLevel) == 3);
+    CHECK(OptionsIoctlList((PWNBD_OPTION_LIST)Room, sizeof(Room), TRUE, &Used) == STATUS_DEVICE_NOT_READY && Used == 0);
+    CHECK(OptionsReset(OptionLogLevel, FALSE) == STATUS_SUCCESS && OptionsValue(OptionLogLevel) == 1);
+}
+
 int main(void)
 {
     static const char *const Memory[] = {"memory", "1M", NULL};
     SERVER Server;
+    PathTooLong();
+    NoKeyYet();
     ServerStart(&Server, Memory);
     Run(&Server, SetNothing, "");
     Run(&Server, SetOther, "");
