@@ -306,6 +306,42 @@ static void CancelInFetch(void)
     CHECK(Cancelled != 0 && Cancelled < Place - 1);
 }
 
+static void CancelAndReset(void)
+{
+    CancelFetch();
+    ResetLarge();
+}
+
+/* The request that goes into a fetch is given back while the fetch is cancelled: it doesn't wait for another. */
+static void CancelledAndReset(void)
+{
+    unsigned Cancelled = 0, Place;
+    bool Ran = true;
+    for (Place = 0; Ran; Place++) {
+        WNBD_IOCTL_FETCH_REQ_COMMAND Fetch = {.IoControlCode = IOCTL_WNBD_FETCH_REQ,
+                                              .ConnectionId = Provider.Info.ConnectionId,
+                                              .DataBuffer = Buffer,
+                                              .DataBufferSize = LARGE};
+        LargeBegin(true, OLD);
+        TheRequest =
+            NativeIoctlMake(Provider.File, WNBD_IOCTL_CONTROL_CODE, &Fetch, sizeof(Fetch), &Fetch, sizeof(Fetch));
+        HookArm(CancelAndReset, Place);
+        NativeRequestSend(Provider.File, TheRequest);
+        Ran = HookDisarm();
+        CHECK(NativeRequestPoll(TheRequest, 60000));
+        NTSTATUS Status = NativeRequestWait(TheRequest, NULL);
+        CHECK(Status == STATUS_SUCCESS || (Ran && Status == STATUS_CANCELLED));
+        Cancelled += Status == STATUS_CANCELLED;
+        if (Status == STATUS_SUCCESS) {
+            CHECK(Fetch.DataBufferSize == LARGE && Filled(Buffer, LARGE, OLD));
+            CHECK(AnswerTo(&Fetch, 0) == STATUS_SUCCESS);
+        }
+        CHECK(Ran || LargeEnd() == SRB_STATUS_SUCCESS);
+    }
+    printf("  %u places, cancelled at %u\n", Place - 1, Cancelled);
+    CHECK(Cancelled > PIECES);
+}
+
 /* Fetched and not answered: given back, and the answer that comes at last is counted. Writes there wait for it. */
 static void LateAnswers(void)
 {
@@ -414,6 +450,7 @@ int main(void)
         {"answered twice at once", AnsweredTwice, false},
         {"answered while it is fetched", AnsweredEarly, false},
         {"cancelled while a write is fetched", CancelInFetch, false},
+        {"cancelled and reset meanwhile", CancelledAndReset, false},
         {"late answers", LateAnswers, false},
         {"removed while a write is fetched", RemovedInFetch, true},
         {"removed while a read is answered", RemovedInAnswer, true},

@@ -266,6 +266,7 @@ static void Statuses(void)
         {0x02, 3, 0x11, 4, 0x123456, SRB_STATUS_ERROR, 0x02, 3, 0x11, 4},
         {0x02, 7, 0x27, 7, 0, SRB_STATUS_ERROR, 0x02, 7, 0x27, 7},
         {0x02, 1, 0x17, 1, 0, SRB_STATUS_ERROR, 0x02, 1, 0x17, 1},
+        {0x02, 0xF, 0x17, 1, 0, SRB_STATUS_ERROR, 0x02, 0xF, 0x17, 1},
         {0x02, 0, 0x11, 0, 0, SRB_STATUS_ERROR, 0x02, 4, 0x44, 0},
         {0x02, 0x1F, 0x11, 0, 0, SRB_STATUS_ERROR, 0x02, 4, 0x44, 0},
         {0x08, 0, 0, 0, 0, SRB_STATUS_ERROR, 0x02, 0xB, 0x55, 3},
@@ -276,7 +277,8 @@ static void Statuses(void)
         WNBD_IOCTL_FETCH_REQ_COMMAND Fetch;
         TRANSFER Read;
         ULONG Moved;
-        bool Data = Rows[Index].SrbStatus == SRB_STATUS_SUCCESS || Rows[Index].ToldKey == 1;
+        bool Data =
+            Rows[Index].SrbStatus == SRB_STATUS_SUCCESS || Rows[Index].ToldKey == 1 || Rows[Index].ToldKey == 0xF;
         Begin(&Read, false, Index, 1);
         CHECK(ProviderFetch(&Provider, Buffer, PROVIDER_BUFFER_BYTES, &Fetch) == STATUS_SUCCESS);
         WNBD_IO_RESPONSE Response = Success(&Fetch);
