@@ -9,6 +9,7 @@
 #include "channel_user.h"
 #include "disk.h"
 #include "options_ioctl.h"
+#include "statistics.h"
 #include "version.h"
 
 typedef struct {
@@ -144,6 +145,21 @@ static NTSTATUS CommandStats(COMMAND *Command)
     return STATUS_SUCCESS;
 }
 
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static NTSTATUS CommandStatsExtended(COMMAND *Command)
+{
+    const WNBD_IOCTL_STATS_COMMAND *Stats = Command->Buffer;
+    DISK *Disk;
+    NTSTATUS Status = CommandDisk(Command, Stats->InstanceName, Stats->Reserved, sizeof(Stats->Reserved), &Disk);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    StatisticsRead(Disk, Command->Buffer);
+    DiskRelease(Disk);
+    Command->Information = sizeof(WNBD_DRV_STATS_EX);
+    return STATUS_SUCCESS;
+}
+
 /* ---- disks that a process serves ---- */
 
 /* A command of the process that serves the disk: Reserved has to be 0, Handler does the rest. */
@@ -247,6 +263,7 @@ static const COMMAND_TYPE Commands[] = {
      FIELD_OFFSET(WNBD_OPTION_LIST, Options)},
     {IOCTL_WNBD_SET_DISK_SIZE, CommandResize, sizeof(WNBD_IOCTL_SET_SIZE_COMMAND), 0},
     {IOCTL_WNBD_CREATE_EX, CommandCreateExtended, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT)},
+    {IOCTL_WNBD_STATS_EX, CommandStatsExtended, sizeof(WNBD_IOCTL_STATS_COMMAND), sizeof(WNBD_DRV_STATS_EX)},
 };
 
 _IRQL_requires_max_(PASSIVE_LEVEL)

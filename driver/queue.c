@@ -5,6 +5,7 @@
 #include "disk.h"
 #include "pool.h"
 #include "srb.h"
+#include "statistics.h"
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
 NTSTATUS QueueInitialize(QUEUE *Queue, USHORT Depth)
@@ -47,6 +48,7 @@ static void RequestRange(const QUEUE *Queue, REQUEST *Request, const SCSI_RESULT
 {
     Request->Offset = Result->Lba * Queue->BlockSize;
     Request->Left = (UINT64)Result->Blocks * Queue->BlockSize;
+    Request->Bytes = Request->Left;
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -72,6 +74,7 @@ static void RequestSpan(const QUEUE *Queue, REQUEST *Request)
         UINT32 Blocks;
         QueueUnmapDescriptor(Request, Request->DescriptorIndex, &Lba, &Blocks);
         if (Blocks != 0) {
+            Request->Bytes += (UINT64)Blocks * Queue->BlockSize;
             First = Lba < First ? Lba : First;
             End = Lba + Blocks > End ? Lba + Blocks : End;
         }
@@ -144,6 +147,7 @@ static BOOLEAN RequestHasParts(const QUEUE *Queue, REQUEST *Request)
         QueueUnmapDescriptor(Request, Request->DescriptorIndex++, &Lba, &Blocks);
         Request->Offset = Lba * Queue->BlockSize;
         Request->Left = (UINT64)Blocks * Queue->BlockSize;
+        Request->Bytes += Request->Left;
     }
     return Request->Left != 0 || Request->OnceLeft != WIRE_COMMAND_NONE;
 }
@@ -254,6 +258,7 @@ static void RequestEnd(QUEUE *Queue, REQUEST *Request, UCHAR SrbStatus, LIST_ENT
         Queue->Stats.UnsubmittedIORequests--;
     }
     Queue->Stats.OutstandingIOCount--;
+    StatisticsCount(Queue, Request);
     Queue->Completing++;
     InsertTailList(Done, &Request->Link);
 }

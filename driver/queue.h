@@ -76,6 +76,7 @@ typedef struct {
     UINT64 UnmapLimit; /* UNMAP: bound of the descriptors, which are read again from the SRB's memory */
     UINT64 Offset;     /* next byte of the disk that has no part yet */
     UINT64 Left;       /* bytes that have no part yet */
+    UINT64 Bytes;      /* of the disk that it is about, as far as they are known: all once the last part is made */
     ULONG64 Since;     /* interrupt time at which it came */
     UINT64 Span;       /* an UNMAP that goes whole: bytes from Offset on, of which it covers some */
     UCHAR OnceLeft;    /* WIRE_COMMAND of a part without a range that has to be made */
@@ -135,6 +136,7 @@ typedef struct {
     BOOLEAN Whole;        /* the backend takes SCSI's requests as they are: all of an UNMAP, FUA with a READ */
     BOOLEAN Closed;       /* SRB_STATUS_NO_DEVICE for everything new */
     WNBD_DRV_STATS Stats;
+    WNBD_OPERATION_STATS Operations[WNBD_OPERATION_COUNT]; /* statistics.h */
 } QUEUE;
 
 typedef enum {

@@ -368,6 +368,15 @@ DWORD WnbdGetUserContext(PWNBD_DISK Disk, PVOID *Context);
 /* The driver's counters of any disk. ERROR_FILE_NOT_FOUND: no such disk. */
 DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats);
 
+/*
+ * The same and more: bytes, errors and latencies of each kind of operation, all
+ * of one moment (WNBD_DRV_STATS_EX has the units). ERROR_FILE_NOT_FOUND: no
+ * such disk. ERROR_INVALID_FUNCTION: the driver is older than this library and
+ * has only WnbdGetDriverStats.
+ * An addition to the published interface.
+ */
+DWORD WnbdGetDriverStatsEx(const char *InstanceName, PWNBD_DRV_STATS_EX Stats);
+
 /* ---- Log and versions ---- */
 
 /* Where messages go from now on; NULL is stderr, as at the start. For the whole process. */
@@ -533,6 +542,8 @@ DWORD WnbdIoctlList(HANDLE Adapter, PWNBD_CONNECTION_LIST ConnectionList, PDWORD
 DWORD WnbdIoctlShow(HANDLE Adapter, const char *InstanceName, PWNBD_CONNECTION_INFO ConnectionInfo,
                     LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlStats(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS Stats, LPOVERLAPPED Overlapped);
+/* As WnbdGetDriverStatsEx. An addition to the published interface. */
+DWORD WnbdIoctlStatsEx(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS_EX Stats, LPOVERLAPPED Overlapped);
 /* Every option gets its persistent value, or its default where there is none. */
 DWORD WnbdIoctlReloadConfig(HANDLE Adapter, LPOVERLAPPED Overlapped);
 DWORD WnbdIoctlVersion(HANDLE Adapter, PWNBD_VERSION Version, LPOVERLAPPED Overlapped);

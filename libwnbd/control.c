@@ -197,6 +197,16 @@ DWORD WnbdIoctlStats(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS S
     return ControlSend(Adapter, &Command, sizeof(Command), Stats, sizeof(*Stats), sizeof(*Stats), NULL, Overlapped);
 }
 
+DWORD WnbdIoctlStatsEx(HANDLE Adapter, const char *InstanceName, PWNBD_DRV_STATS_EX Stats, LPOVERLAPPED Overlapped)
+{
+    WNBD_IOCTL_STATS_COMMAND Command = {0};
+    if (!Stats || !TextCopyName(Command.InstanceName, InstanceName)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    Command.IoControlCode = IOCTL_WNBD_STATS_EX;
+    return ControlSend(Adapter, &Command, sizeof(Command), Stats, sizeof(*Stats), sizeof(*Stats), NULL, Overlapped);
+}
+
 DWORD WnbdIoctlVersion(HANDLE Adapter, PWNBD_VERSION Version, LPOVERLAPPED Overlapped)
 {
     if (!Version) {

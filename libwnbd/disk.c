@@ -266,6 +266,22 @@ DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats)
     return Error;
 }
 
+DWORD WnbdGetDriverStatsEx(const char *InstanceName, PWNBD_DRV_STATS_EX Stats)
+{
+    CHAR Name[WNBD_MAX_NAME_LENGTH];
+    HANDLE Adapter;
+    if (!Stats || !TextCopyName(Name, InstanceName)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    DWORD Error = WnbdOpenAdapter(&Adapter);
+    if (Error) {
+        return Error;
+    }
+    Error = WnbdIoctlStatsEx(Adapter, Name, Stats, NULL);
+    CloseHandle(Adapter);
+    return Error;
+}
+
 /* Whether \\.\PhysicalDriveN opens for what the disk allows. */
 static bool DiskOpens(const WNBD_CONNECTION_INFO *Info)
 {

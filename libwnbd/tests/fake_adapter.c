@@ -299,6 +299,9 @@ static DWORD Command(const void *In, void *Out, DWORD OutSize, DWORD *Bytes)
     case IOCTL_WNBD_STATS:
         memset(Out, 1, *Bytes = sizeof(WNBD_DRV_STATS));
         return ERROR_SUCCESS;
+    case IOCTL_WNBD_STATS_EX:
+        memset(Out, 1, *Bytes = sizeof(WNBD_DRV_STATS_EX));
+        return ERROR_SUCCESS;
     case IOCTL_WNBD_VERSION:
         memset(Out, 1, *Bytes = sizeof(WNBD_VERSION));
         return ERROR_SUCCESS;

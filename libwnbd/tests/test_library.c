@@ -17,6 +17,7 @@ static void ArgumentsOfDisks(void)
 {
     WNBD_CONNECTION_INFO Info;
     WNBD_DRV_STATS Stats;
+    WNBD_DRV_STATS_EX StatsEx;
     WNBD_PROPERTIES Properties = GoodProperties();
     WNBD_DISK Disk;
     PVOID Context;
@@ -41,6 +42,8 @@ static void ArgumentsOfDisks(void)
     RETURNS(REFUSED, WnbdShow("foo", NULL));
     RETURNS(REFUSED, WnbdGetDriverStats(LongName, &Stats));
     RETURNS(REFUSED, WnbdGetDriverStats("foo", NULL));
+    RETURNS(REFUSED, WnbdGetDriverStatsEx(LongName, &StatsEx));
+    RETURNS(REFUSED, WnbdGetDriverStatsEx("foo", NULL));
     RETURNS(REFUSED, WnbdGetConnectionInfo(NULL, &Info));
     RETURNS(REFUSED, WnbdGetConnectionInfo(&Disk, NULL));
     RETURNS(REFUSED, WnbdGetUserContext(NULL, &Context));
@@ -86,6 +89,7 @@ static void ArgumentsOfCommands(void)
     WNBD_CONNECTION_INFO Info;
     WNBD_CREATE_RESULT Result;
     WNBD_DRV_STATS Stats;
+    WNBD_DRV_STATS_EX StatsEx;
     WNBD_PROPERTIES Properties = GoodProperties();
     OVERLAPPED Overlapped;
     DWORD Size = sizeof(Info);
@@ -107,6 +111,8 @@ static void ArgumentsOfCommands(void)
     RETURNS(REFUSED, WnbdIoctlShow(SomeHandle, "foo", NULL, NULL));
     RETURNS(REFUSED, WnbdIoctlStats(SomeHandle, LongName, &Stats, NULL));
     RETURNS(REFUSED, WnbdIoctlStats(SomeHandle, "foo", NULL, NULL));
+    RETURNS(REFUSED, WnbdIoctlStatsEx(SomeHandle, LongName, &StatsEx, NULL));
+    RETURNS(REFUSED, WnbdIoctlStatsEx(SomeHandle, "foo", NULL, NULL));
     RETURNS(REFUSED, WnbdIoctlVersion(SomeHandle, NULL, NULL));
     RETURNS(REFUSED, WnbdOpenAdapter(NULL));
     RETURNS(REFUSED, WnbdGetAdapterDevInst(NULL));
@@ -200,6 +206,7 @@ void TestNoAdapter(void)
     WNBD_CREATE_RESULT Result;
     WNBD_CONNECTION_INFO Info;
     WNBD_DRV_STATS Stats;
+    WNBD_DRV_STATS_EX StatsEx;
     WNBD_VERSION Version;
     WNBD_PROPERTIES Properties = GoodProperties();
     PWNBD_DISK Disk = NULL;
@@ -211,6 +218,7 @@ void TestNoAdapter(void)
     RETURNS(ERROR_OPEN_FAILED, WnbdList(NULL, &Size));
     RETURNS(ERROR_OPEN_FAILED, WnbdShow("foo", &Info));
     RETURNS(ERROR_OPEN_FAILED, WnbdGetDriverStats("foo", &Stats));
+    RETURNS(ERROR_OPEN_FAILED, WnbdGetDriverStatsEx("foo", &StatsEx));
     RETURNS(ERROR_OPEN_FAILED, WnbdGetDriverVersion(&Version));
     RETURNS(ERROR_OPEN_FAILED, WnbdGetDrvOpt("LogLevel", &Value, FALSE));
     RETURNS(ERROR_OPEN_FAILED, WnbdSetDrvOpt("LogLevel", &Value, TRUE));

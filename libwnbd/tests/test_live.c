@@ -296,12 +296,14 @@ static void LiveLimits(void)
 
 static void LiveUnknown(void)
 {
+    WNBD_DRV_STATS_EX StatsEx;
     WNBD_DRV_STATS Stats;
     WNBD_CONNECTION_INFO Info;
     WNBD_REMOVE_OPTIONS Options;
     memset(&Options, 0, sizeof(Options));
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdShow("none", &Info));
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdGetDriverStats("none", &Stats));
+    RETURNS(ERROR_FILE_NOT_FOUND, WnbdGetDriverStatsEx("none", &StatsEx));
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdRemoveEx("none", NULL));
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdRemoveEx("none", &Options));
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdIoctlRemove(Adapter, "none", NULL, NULL));

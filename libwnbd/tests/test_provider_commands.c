@@ -22,6 +22,7 @@ static WNBD_CONNECTION_INFO Info;
 static WNBD_CREATE_RESULT Result;
 static WNBD_CONNECTION_LIST List;
 static WNBD_DRV_STATS Stats;
+static WNBD_DRV_STATS_EX StatsEx;
 static WNBD_VERSION Version;
 
 static DWORD SendPing(LPOVERLAPPED Overlapped)
@@ -55,6 +56,11 @@ static DWORD SendShow(LPOVERLAPPED Overlapped)
 static DWORD SendStats(LPOVERLAPPED Overlapped)
 {
     return WnbdIoctlStats(Adapter, "foo", &Stats, Overlapped);
+}
+
+static DWORD SendStatsEx(LPOVERLAPPED Overlapped)
+{
+    return WnbdIoctlStatsEx(Adapter, "foo", &StatsEx, Overlapped);
 }
 
 static DWORD SendReload(LPOVERLAPPED Overlapped)
@@ -95,6 +101,7 @@ static const struct {
     {IOCTL_WNBD_LIST, SendList},
     {IOCTL_WNBD_SHOW, SendShow},
     {IOCTL_WNBD_STATS, SendStats},
+    {IOCTL_WNBD_STATS_EX & 15, SendStatsEx},
     {IOCTL_WNBD_RELOAD_CONFIG, SendReload},
     {IOCTL_WNBD_VERSION, SendVersion},
     {IOCTL_WNBD_SET_DISK_SIZE, SendSize},
@@ -124,7 +131,7 @@ static void CommandsEach(void)
         Fake.Errors[Number] = ERROR_SUCCESS;
     }
     CHECK(strcmp(Info.Properties.InstanceName, "foo") == 0 && Result.Phase == WnbdCreatePhaseDone);
-    CHECK(List.Count == 1 && Stats.OutstandingIOCount != 0 && Version.Major != 0);
+    CHECK(List.Count == 1 && Stats.OutstandingIOCount != 0 && StatsEx.Version == 0x01010101 && Version.Major != 0);
     CHECK(Fake.Info.Properties.BlockCount != 0 && Fake.Removed == 2);
     FAKE_ANSWER Answer;
     CHECK(FakeAnswer(7, &Answer) && Answer.Size == 2 && Answer.Data[1] == 2);

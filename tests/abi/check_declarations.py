@@ -28,7 +28,7 @@ def exported():
 
 def asserted():
     """What the headers assert: {(structure, ''): size} and {(structure, field): offset}."""
-    text = ''.join((ROOT / 'include' / name).read_text(encoding='utf-8') for name in ('wnbd_ioctl.h', 'wnbd.h'))
+    text = ''.join(path.read_text(encoding='utf-8') for path in sorted((ROOT / 'include').glob('*.h')))
     found = {}
     for kind, arguments in re.findall(r'^WNBD_ASSERT_(SZ|OFFSET)\w*\(([^;]*)\);', text, flags=re.M):
         structure, *values = [word.strip() for word in arguments.split(',')]

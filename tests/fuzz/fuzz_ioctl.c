@@ -78,6 +78,11 @@ static void FillGood(CALL *Call, ULONG Code, const char *Name, uint8_t Flags)
         InputBytes = sizeof(Command->Stats);
         OutputBytes = sizeof(WNBD_DRV_STATS);
         break;
+    case IOCTL_WNBD_STATS_EX:
+        snprintf(Command->Stats.InstanceName, sizeof(Command->Stats.InstanceName), "%s", Name);
+        InputBytes = sizeof(Command->Stats);
+        OutputBytes = sizeof(WNBD_DRV_STATS_EX);
+        break;
     case IOCTL_WNBD_FETCH_REQ:
         Command->Fetch.ConnectionId = SERVED_ID;
         InputBytes = sizeof(Command->Fetch);

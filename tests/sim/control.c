@@ -43,6 +43,8 @@ static const COMMAND_ROW Rows[] = {
     {"SHOW", IOCTL_WNBD_SHOW, sizeof(WNBD_IOCTL_SHOW_COMMAND), sizeof(WNBD_CONNECTION_INFO),
      STATUS_OBJECT_NAME_NOT_FOUND},
     {"SET_DISK_SIZE", IOCTL_WNBD_SET_DISK_SIZE, sizeof(WNBD_IOCTL_SET_SIZE_COMMAND), 0, STATUS_OBJECT_NAME_NOT_FOUND},
+    {"STATS_EX", IOCTL_WNBD_STATS_EX, sizeof(WNBD_IOCTL_STATS_COMMAND), sizeof(WNBD_DRV_STATS_EX),
+     STATUS_OBJECT_NAME_NOT_FOUND},
 };
 
 /* Sends a command with exactly that much of both buffers: the sanitizer watches their ends. */
@@ -96,7 +98,7 @@ static void SizesOfCreate(BED *Bed)
 
 static void UnknownCommands(BED *Bed)
 {
-    static const ULONG Unknown[] = {0, IOCTL_WNBD_SET_DISK_SIZE + 1, IOCTL_WNBD_CREATE_EX - 1, IOCTL_WNBD_CREATE_EX + 1,
+    static const ULONG Unknown[] = {0, IOCTL_WNBD_SET_DISK_SIZE + 1, IOCTL_WNBD_CREATE_EX - 1, IOCTL_WNBD_STATS_EX + 1,
                                     0xFFFFFFFF};
     for (size_t Index = 0; Index < RTL_NUMBER_OF(Unknown); Index++) {
         CHECK(Send(Bed, Unknown[Index], ROOM_BYTES, ROOM_BYTES) == STATUS_INVALID_DEVICE_REQUEST);

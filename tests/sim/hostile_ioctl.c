@@ -47,6 +47,8 @@ static const ROW Rows[] = {
      offsetof(WNBD_IOCTL_SET_SIZE_COMMAND, Reserved)},
     {IOCTL_WNBD_CREATE, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CONNECTION_INFO), 0, 0},
     {IOCTL_WNBD_CREATE_EX, sizeof(WNBD_IOCTL_CREATE_COMMAND), sizeof(WNBD_CREATE_RESULT), 0, 0},
+    {IOCTL_WNBD_STATS_EX, sizeof(WNBD_IOCTL_STATS_COMMAND), sizeof(WNBD_DRV_STATS_EX),
+     offsetof(WNBD_IOCTL_STATS_COMMAND, InstanceName), offsetof(WNBD_IOCTL_STATS_COMMAND, Reserved)},
 };
 
 static uint64_t RandomState;

@@ -93,11 +93,12 @@ static void FillOption(CALLER *Caller, ULONG Code, UCHAR *Input)
 
 static void ThrowOne(CALLER *Caller)
 {
-    static const ULONG Codes[] = {
-        IOCTL_WNBD_PING,          IOCTL_WNBD_CREATE,       IOCTL_WNBD_REMOVE,        IOCTL_WNBD_LIST,
-        IOCTL_WNBD_STATS,         IOCTL_WNBD_VERSION,      IOCTL_WNBD_SHOW,          IOCTL_WNBD_CREATE_EX,
-        IOCTL_WNBD_FETCH_REQ,     IOCTL_WNBD_SEND_RSP,     IOCTL_WNBD_GET_DRV_OPT,   IOCTL_WNBD_SET_DRV_OPT,
-        IOCTL_WNBD_RESET_DRV_OPT, IOCTL_WNBD_LIST_DRV_OPT, IOCTL_WNBD_RELOAD_CONFIG, IOCTL_WNBD_SET_DISK_SIZE};
+    static const ULONG Codes[] = {IOCTL_WNBD_PING,          IOCTL_WNBD_CREATE,       IOCTL_WNBD_REMOVE,
+                                  IOCTL_WNBD_LIST,          IOCTL_WNBD_STATS,        IOCTL_WNBD_VERSION,
+                                  IOCTL_WNBD_SHOW,          IOCTL_WNBD_CREATE_EX,    IOCTL_WNBD_FETCH_REQ,
+                                  IOCTL_WNBD_SEND_RSP,      IOCTL_WNBD_GET_DRV_OPT,  IOCTL_WNBD_SET_DRV_OPT,
+                                  IOCTL_WNBD_RESET_DRV_OPT, IOCTL_WNBD_LIST_DRV_OPT, IOCTL_WNBD_RELOAD_CONFIG,
+                                  IOCTL_WNBD_SET_DISK_SIZE, IOCTL_WNBD_STATS_EX};
     UCHAR Input[2048] = {0}, Output[8192];
     ULONG Code = Random(Caller) % 8 == 0 ? Random(Caller) : Codes[Random(Caller) % RTL_NUMBER_OF(Codes)];
     ULONG Used = 0, OutputBytes = Random(Caller) % sizeof(Output);

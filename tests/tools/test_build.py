@@ -14,7 +14,7 @@ from leftovers import ROOT
 BUILD = ROOT / "build"
 DIST = {
     "wnbd.sys", "wnbd.pdb", "wnbd.inf", "wnbd.cat", "wnbd.man", "libwnbd.dll", "libwnbd.pdb", "libwnbd.a",
-    "wnbd-client.exe", "wnbd-client.pdb", "include/wnbd.h", "include/wnbd_ioctl.h",
+    "wnbd-client.exe", "wnbd-client.pdb", "include/wnbd.h", "include/wnbd_ioctl.h", "include/wnbd_stats.h",
     "6e1bd93c-84c7-4e0a-b25d-3f1a906c5e27.tmf"}
 TESTBED = {
     "storport.sys", "storport.pdb", "wnbddisk.sys", "wnbddisk.pdb", "wnbddisk.inf", "wnbd.inf", "disktool.exe",
@@ -42,7 +42,7 @@ class Contents(unittest.TestCase):
         self.assertEqual(TESTBED - files(BUILD / "testbed"), set())
 
     def test_headers_are_the_public_ones(self):
-        for name in ("wnbd.h", "wnbd_ioctl.h"):
+        for name in ("wnbd.h", "wnbd_ioctl.h", "wnbd_stats.h"):
             self.assertEqual((BUILD / "dist" / "include" / name).read_bytes(), (ROOT / "include" / name).read_bytes())
 
 

@@ -89,7 +89,7 @@ class Packages(bed.Case):
         tree = self.folder / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "build"))
         header = tree / "include" / "wnbd_ioctl.h"
-        text, count = re.subn(r"(?m)^(#define IOCTL_WNBD_CREATE_EX) 64$", r"\1 65", header.read_text(encoding="utf-8"))
+        text, count = re.subn(r"(?m)^(#define IOCTL_WNBD_CREATE_EX) 64$", r"\1 63", header.read_text(encoding="utf-8"))
         self.assertEqual(count, 1)
         header.write_text(text, encoding="utf-8")
         folder, inf = self.package("wnbd.inf")

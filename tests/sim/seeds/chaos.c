@@ -45,7 +45,7 @@ static void Stats(LIFE *Life)
     strcpy(Command.InstanceName, AnySlot(Life)->Name);
     if (NT_SUCCESS(FaultsAsk(Life, &Command, sizeof(Command), &S, sizeof(S), &Used))) {
         CHECK(Used == sizeof(S));
-        /* Equal, as StatsCheck demands, until the connection is lost: what was on its way then is neither. */
+        /* Equal, as CountersCheck demands, until the connection is lost: what was on its way then is neither. */
         CHECK(S.TotalSubmittedIORequests >= S.TotalReceivedIOReplies + S.PendingSubmittedIORequests);
         CHECK(S.OutstandingIOCount >= S.UnsubmittedIORequests && S.UnsubmittedIORequests >= 0);
         CHECK(S.AbortedSubmittedIORequests - S.CompletedAbortedIORequests <= S.PendingSubmittedIORequests);

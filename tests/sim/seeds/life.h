@@ -121,6 +121,8 @@ void SessionMain(void *Context);
 NTSTATUS SlotUnmap(SLOT *Slot);
 /* What its server, or the process in its place, has done so far. */
 SERVER_COUNTS SlotCounts(const SLOT *Slot);
+/* Nothing is under way: the counters must add up, among themselves, with the host's and with the server's. */
+void CountersCheck(SLOT *Slot);
 /* A thread's routine; its context is the LIFE. Ends when no slot is left. */
 void ChaosMain(void *Context);
 

@@ -357,46 +357,6 @@ static void WorkerMain(void *Context)
     Slot->WorkersLeft--;
 }
 
-/* Nothing is under way: the counters must add up, among themselves, with the host's and with the server's. */
-static void StatsCheck(SLOT *Slot)
-{
-    WNBD_IOCTL_STATS_COMMAND Command = {.IoControlCode = IOCTL_WNBD_STATS};
-    WNBD_DRV_STATS Stats;
-    ULONG Used;
-    strcpy(Command.InstanceName, Slot->Name);
-    NTSTATUS Status = FaultsAsk(Slot->Life, &Command, sizeof(Command), &Stats, sizeof(Stats), &Used);
-    if (!NT_SUCCESS(Status)) {
-        if (!(Slot->Ending || Slot->MayEnd || Slot->Life->Gone || Slot->Life->Stopping ||
-              Slot->Life->Excuses.Ends != 0)) {
-            LifeFail(Slot, "IOCTL_WNBD_STATS: 0x%08x", (unsigned)Status);
-        }
-        return;
-    }
-    SERVER_COUNTS Counts = SlotCounts(Slot);
-    uint64_t Received = (uint64_t)Stats.TotalReceivedIORequests, Submitted = (uint64_t)Stats.TotalSubmittedIORequests;
-    uint64_t Replies = (uint64_t)Stats.TotalReceivedIOReplies, Pending = (uint64_t)Stats.PendingSubmittedIORequests;
-    bool Healthy = !Slot->MayEnd && !Slot->Ending && !Slot->Life->Gone;
-    bool Good = Submitted == Replies + Pending && Stats.OutstandingIOCount == 0 && Stats.UnsubmittedIORequests == 0 &&
-                Stats.AbortedSubmittedIORequests == Stats.CompletedAbortedIORequests + (int64_t)Pending &&
-                Received >= Slot->Counted && Received <= Slot->Counted + Slot->Uncounted;
-    if (Healthy) {
-        Good = Good && Counts.Requests <= Submitted && Counts.Replies >= Replies;
-        /* Without resets, nothing that was sent is still on its way. */
-        Good = Good && (Stats.AbortedSubmittedIORequests != 0 || (Pending == 0 && Counts.Requests == Submitted));
-    }
-    if (Healthy && !Good) {
-        LifeFail(Slot,
-                 "counters: received %llu (host: %llu to %llu), submitted %llu (server: %llu), replies %llu (server: "
-                 "%llu), pending %llu, unsubmitted %lld, outstanding %lld, aborted %lld, of these answered %lld",
-                 (unsigned long long)Received, (unsigned long long)Slot->Counted,
-                 (unsigned long long)(Slot->Counted + Slot->Uncounted), (unsigned long long)Submitted,
-                 (unsigned long long)Counts.Requests, (unsigned long long)Replies, (unsigned long long)Counts.Replies,
-                 (unsigned long long)Pending, (long long)Stats.UnsubmittedIORequests,
-                 (long long)Stats.OutstandingIOCount, (long long)Stats.AbortedSubmittedIORequests,
-                 (long long)Stats.CompletedAbortedIORequests);
-    }
-}
-
 static void SessionDrop(SLOT *Slot)
 {
     if (Slot->ByProcess) {
@@ -454,7 +414,7 @@ static void SessionWork(SLOT *Slot)
         }
     }
     if (Slot->WorkersLeft == 0) {
-        StatsCheck(Slot);
+        CountersCheck(Slot);
     } else {
         LifeSay(Slot, "ends with I/O");
         Slot->Ending = true;
