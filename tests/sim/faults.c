@@ -8,8 +8,10 @@
  *
  *     sim_faults [--part I/N] [PLACE...]    all places, those of one part, or these
  *     sim_faults --random SEED [COUNT]      lives in which any call may fail
+ *     sim_faults --served [PLACE...]        the same with disks that a process serves, and the driver's options: the
+ *                                           places that the other lives haven't, and those that look after processes
  */
-#include "bed.h"
+#include "faults.h"
 #include "server.h"
 
 #include <fcntl.h>
@@ -29,15 +31,19 @@ DRIVER_INITIALIZE DriverEntry;
 
 static NATIVE_FAULTS *Plan;
 
-/* One try of something; it may fail if a call did meanwhile. */
 static LONG GivenBefore;
 
-static void TryBegin(void)
+LONG TryGiven(void)
 {
-    GivenBefore = ReadAcquire(&Plan->Given);
+    return ReadAcquire(&Plan->Given);
 }
 
-static bool TryEnd(bool Worked, const char *What)
+void TryBegin(void)
+{
+    GivenBefore = TryGiven();
+}
+
+bool TryEnd(bool Worked, const char *What)
 {
     if (!Worked) {
         printf("  failed: %s\n", What);
@@ -200,22 +206,42 @@ static void DiskEnd(BED *Bed, DISK *Disk)
     CHECK(NativeChildWait(Bed->Adapter, 0, 20000));
 }
 
-static bool DiskTry(BED *Bed, uint16_t Port)
+static bool DiskMap(BED *Bed, uint16_t Port)
 {
     static WNBD_CREATE_RESULT Result;
     WNBD_PROPERTIES Properties;
-    DISK Disk = {0};
     BedProperties(&Properties, "disk", Port);
     snprintf(Properties.NbdProperties.Hostname, sizeof(Properties.NbdProperties.Hostname), "localhost");
-    TryBegin();
     NTSTATUS Status = BedMap(Bed, &Properties, &Result);
     if (Status == STATUS_SUCCESS && Result.Status != 0) {
         printf("  refused: %u, \"%s\"\n", Result.Status, Result.Message);
         CHECK(Result.Message[0] != '\0');
     }
-    bool Worked = TryEnd(Status == STATUS_SUCCESS && Result.Status == 0, "map") && DiskTryOpen(&Disk, Bed) &&
-                  DiskTryData(&Disk) && DiskTryControl(Bed);
+    return TryEnd(Status == STATUS_SUCCESS && Result.Status == 0, "map");
+}
+
+/* Whose disks there are. */
+typedef enum { DISKS_SERVER, DISKS_PROCESS } DISKS;
+
+static DISKS Kind;
+
+/* Killed: of a process that serves it, which then ends before its disk. */
+static bool DiskTry(BED *Bed, uint16_t Port, bool Killed)
+{
+    DISK Disk = {0};
+    TryBegin();
+    bool Worked = Kind == DISKS_PROCESS ? ServedMake() : DiskMap(Bed, Port);
+    Worked = Worked && DiskTryOpen(&Disk, Bed) && DiskTryData(&Disk) && DiskTryControl(Bed);
+    if (Kind == DISKS_PROCESS) {
+        Worked = Worked && ServedTryOptions(Bed);
+        if (Killed) {
+            ServedKill(Bed);
+        }
+    }
     DiskEnd(Bed, &Disk);
+    if (Kind == DISKS_PROCESS) {
+        ServedEnd();
+    }
     return Worked;
 }
 
@@ -238,7 +264,7 @@ static void *Live(void *Context)
     }
     /* Two disks, one after the other: what the first has left would be in the way of the second. */
     for (int Disks = 0; Disks < 2;) {
-        Disks += DiskTry(&Bed, Life->Port);
+        Disks += DiskTry(&Bed, Life->Port, Disks == 0);
         if (Plan->OneIn != 0 && --Attempts == 0) {
             Plan->OneIn = 0;
         }
@@ -300,7 +326,8 @@ static bool PlaceTest(const NATIVE_FAULT_PLACE *Place, uint16_t Port, int Log, u
         fflush(stdout);
         fprintf(stderr, "\nfailed after a failure of %s, called by\n", Place->Function);
         NativeFaultPrint(Place);
-        fprintf(stderr, "again: sim_faults 0x%llx\n", (unsigned long long)Place->Key);
+        fprintf(stderr, "again: sim_faults %s0x%llx\n", Kind == DISKS_PROCESS ? "--served " : "",
+                (unsigned long long)Place->Key);
     }
     return Well;
 }
@@ -311,6 +338,30 @@ static int TestPlaces(uint16_t Port, int Log, unsigned Part, unsigned Parts)
     CHECK(LiveApart(Port, 1, Log)); /* without a failure, which finds the first places */
     for (LONG Index = 0; Index < Plan->Count; Index++) {
         if (Plan->Places[Index].Key % Parts == Part) {
+            Tested++;
+            Failed += !PlaceTest(&Plan->Places[Index], Port, Log, &Missed);
+        }
+    }
+    printf("%u places, %u of which did not come again, %u failed\n", Tested, Missed, Failed);
+    CHECK(Tested > Missed);
+    return Failed != 0;
+}
+
+/* Of those that every life has, those that look after the processes, and that keep their options. */
+static bool PlaceMatters(const NATIVE_FAULT_PLACE *Place)
+{
+    return strcmp(Place->Function, "PsSetCreateProcessNotifyRoutine") == 0 || strncmp(Place->Function, "Zw", 2) == 0;
+}
+
+static int TestServed(uint16_t Port, int Log)
+{
+    unsigned Tested = 0, Missed = 0, Failed = 0;
+    CHECK(LiveApart(Port, 1, Log));
+    LONG Known = Plan->Count;
+    Kind = DISKS_PROCESS;
+    CHECK(LiveApart(Port, 1, Log));
+    for (LONG Index = 0; Index < Plan->Count; Index++) {
+        if (Index >= Known || PlaceMatters(&Plan->Places[Index])) {
             Tested++;
             Failed += !PlaceTest(&Plan->Places[Index], Port, Log, &Missed);
         }
@@ -366,6 +417,11 @@ int main(int Count, char **Arguments)
     } else if (Count > 2 && strcmp(Arguments[1], "--part") == 0) {
         CHECK(sscanf(Arguments[2], "%u/%u", &Part, &Parts) == 2 && Part < Parts);
         Result = TestPlaces(Server.Port, Log, Part, Parts);
+    } else if (Count == 2 && strcmp(Arguments[1], "--served") == 0) {
+        Result = TestServed(Server.Port, Log);
+    } else if (Count > 2 && strcmp(Arguments[1], "--served") == 0) {
+        Kind = DISKS_PROCESS;
+        Result = TestThese(Arguments + 2, Count - 2, Server.Port, Log);
     } else if (Count > 1) {
         Result = TestThese(Arguments + 1, Count - 1, Server.Port, Log);
     } else {
