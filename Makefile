@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # make          what ships, into build/dist, and the Windows half of the test bed, into build/testbed
 # make dist     what people download, into build/packages; SIGN=test, or options of tools/sign
+# make docs     the manuals: documents as web pages, the headers' reference, the manual page, into build/docs
 # make demo     the whole path once, to watch
 # make test     all tests
 # make bench    how fast it is, beside other NBD clients; ROUNDS=n, SECONDS=n
@@ -10,6 +11,7 @@
 # make coverage which lines and branches the tests reach, as a table and as HTML
 all: ; @tools/build
 dist: ; @tools/dist $(if $(filter test,$(SIGN)),--test,$(SIGN))
+docs: ; @tools/docs
 demo: ; @tools/demo
 test: ; @tools/run-tests
 bench: ; @tools/bench $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
@@ -18,4 +20,4 @@ fuzz: ; @tools/deps build test && tools/fuzz $(TARGET) $(SECONDS)
 mutants: ; @tools/deps build test && tools/mutants $(NAMES)
 coverage: ; @tools/deps build test && tools/coverage
 clean: ; rm -rf build
-.PHONY: all dist demo test bench soak fuzz mutants coverage clean
+.PHONY: all dist docs demo test bench soak fuzz mutants coverage clean
