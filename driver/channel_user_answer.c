@@ -10,7 +10,8 @@ typedef struct {
     WnbdRequestType Type;
     SCSI_STATUS Status;
     SCSI_SENSE Sense;
-    USER_MEMORY Memory; /* what was read */
+    ULONG DataBytes;    /* that the process says to have read */
+    USER_MEMORY Memory; /* them, if a request can have so many */
     ULONG TakenBytes;   /* of Memory */
     BOOLEAN Begun;      /* the first piece has been taken: the wire request is RECEIVING for this answer */
 } ANSWER;
@@ -54,7 +55,7 @@ static BOOLEAN AnswerCarries(const ANSWER *Answer)
            QueueReplyGood(Answer->Status, &Answer->Sense);
 }
 
-/* Whether the answer fits the wire request that its handle names. Lock held. */
+/* Whether the answer is for the wire request that its handle names. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static NTSTATUS AnswerFits(const ANSWER *Answer, const WIRE *Wire)
 {
@@ -62,15 +63,27 @@ static NTSTATUS AnswerFits(const ANSWER *Answer, const WIRE *Wire)
         /* The process has guessed a handle that it hasn't been given, or is answering already. */
         return STATUS_NOT_FOUND;
     }
-    if (UserChannelType(Wire) != Answer->Type) {
-        return STATUS_OBJECT_TYPE_MISMATCH;
+    return UserChannelType(Wire) == Answer->Type ? STATUS_SUCCESS : STATUS_OBJECT_TYPE_MISMATCH;
+}
+
+/* Whether it has as many bytes as Wire, which waits for it, asks for. Lock held. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static BOOLEAN AnswerComplete(const ANSWER *Answer, const WIRE *Wire)
+{
+    if (!AnswerCarries(Answer)) {
+        return TRUE;
     }
-    if (Wire->State != WIRE_WAITING || !AnswerCarries(Answer)) {
-        return STATUS_SUCCESS;
-    }
-    BOOLEAN Right = Wire->Command == WIRE_COMMAND_READ ? Answer->Memory.SizeBytes == Wire->LengthBytes
-                                                       : Answer->Memory.SizeBytes <= Wire->Request->ListBytes;
-    return Right ? STATUS_SUCCESS : STATUS_INVALID_BUFFER_SIZE;
+    return Wire->Command == WIRE_COMMAND_READ ? Answer->DataBytes == Wire->LengthBytes
+                                              : Answer->DataBytes <= Wire->Request->ListBytes;
+}
+
+/* The process thinks that it has answered, and won't do so again: Windows is told "internal target failure". */
+_IRQL_requires_(DISPATCH_LEVEL)
+static NTSTATUS AnswerIncomplete(QUEUE *Queue, USHORT Slot, LIST_ENTRY *Done)
+{
+    static const SCSI_SENSE Sense = {.Key = SCSI_SENSE_HARDWARE_ERROR, .Asc = 0x44};
+    QueueReplyEnd(Queue, Slot, SCSI_STATUS_CHECK_CONDITION, &Sense, Done);
+    return STATUS_INVALID_BUFFER_SIZE;
 }
 
 /* A piece of what was read. TRUE: all of it is there. Lock held. */
@@ -99,6 +112,9 @@ static NTSTATUS AnswerStep(QUEUE *Queue, ANSWER *Answer, LIST_ENTRY *Done)
     NTSTATUS Status = Answer->Begun ? STATUS_SUCCESS : AnswerFits(Answer, Wire);
     if (!NT_SUCCESS(Status)) {
         return Status;
+    }
+    if (Wire->State == WIRE_WAITING && !AnswerComplete(Answer, Wire)) {
+        return AnswerIncomplete(Queue, Slot, Done);
     }
     Answer->Begun = TRUE;
     /* Of a request that Windows has given up only the fact is taken. */
@@ -141,9 +157,10 @@ NTSTATUS UserChannelRespond(DISK *Disk, PIRP Irp)
         Status = AnswerRead(&Answer, &Command->Response);
     }
     if (NT_SUCCESS(Status) && AnswerCarries(&Answer)) {
-        Status = Command->DataBufferSize > WNBD_DEFAULT_MAX_TRANSFER_LENGTH
-                     ? STATUS_INVALID_BUFFER_SIZE
-                     : UserMemoryLock(&Answer.Memory, Command->DataBuffer, Command->DataBufferSize, IoReadAccess);
+        Answer.DataBytes = Command->DataBufferSize;
+        if (Answer.DataBytes <= WNBD_DEFAULT_MAX_TRANSFER_LENGTH) {
+            Status = UserMemoryLock(&Answer.Memory, Command->DataBuffer, Answer.DataBytes, IoReadAccess);
+        }
     }
     if (!NT_SUCCESS(Status)) {
         return Status;

@@ -85,8 +85,8 @@ static const GUID WNBD_GUID = {0x949dd17c, 0xb06c, 0x4c14, {0x8e, 0x13, 0xf1, 0x
  * Answers a fetched request. In: WNBD_IOCTL_SEND_RSP_COMMAND, of whose buffer a successful READ or PERSISTENT RESERVE
  * IN is taken before it returns. Of the SCSI statuses, BUSY and TASK SET FULL reach Windows as B/55/03, unknown ones as
  * 4/44/00. What is refused changes nothing. ERROR_FILE_NOT_FOUND, ERROR_ACCESS_DENIED, ERROR_NOACCESS as above;
- * ERROR_NOT_FOUND: no such request waits (any more); ERROR_INVALID_HANDLE: it is of another type;
- * ERROR_INVALID_USER_BUFFER: not as many bytes as were asked for.
+ * ERROR_NOT_FOUND: no such request waits (any more); ERROR_INVALID_HANDLE: it is of another type.
+ * ERROR_INVALID_USER_BUFFER: a success with not as many bytes as were asked for. That ends the request, with 4/44/00.
  */
 #define IOCTL_WNBD_SEND_RSP 5
 /**

@@ -162,13 +162,19 @@ static void Reservations(void)
     DISK_IO Io;
     Prepare(&(NATIVE_OPTIONS){.Seed = 5}, true);
     memset(Data, 0xEE, sizeof(Data));
+    /* Fewer bytes than were asked for are usual, more are a failure. */
+    memset(Buffer, 0x11, sizeof(Data) + 1);
+    DiskBegin(&Disk, &Io, true, In, sizeof(In), SRB_FLAGS_DATA_IN, Data, sizeof(Data));
+    CHECK(ProviderFetch(&Provider, NULL, 0, &Fetch) == STATUS_SUCCESS);
+    ProviderSuccess(&Response, &Fetch.Request);
+    CHECK(ProviderSend(&Provider, &Response, Buffer, sizeof(Data) + 1) == STATUS_INVALID_BUFFER_SIZE);
+    CHECK(DiskWait(&Io, &Moved) == SRB_STATUS_ERROR && Moved == 0 && Data[0] == 0xEE);
+    CHECK((Io.Sense[2] & 0xF) == 0x4 && Io.Sense[12] == 0x44);
     DiskBegin(&Disk, &Io, true, In, sizeof(In), SRB_FLAGS_DATA_IN, Data, sizeof(Data));
     CHECK(ProviderFetch(&Provider, NULL, 0, &Fetch) == STATUS_SUCCESS);
     CHECK(Fetch.Request.RequestType == WnbdReqTypePersistResIn && Fetch.Request.Cmd.PersistResIn.ServiceAction == 0);
     CHECK(Fetch.Request.Cmd.PersistResIn.AllocationLength == sizeof(Data));
     ProviderSuccess(&Response, &Fetch.Request);
-    memset(Buffer, 0x11, sizeof(Data) + 1);
-    CHECK(ProviderSend(&Provider, &Response, Buffer, sizeof(Data) + 1) == STATUS_INVALID_BUFFER_SIZE);
     CHECK(ProviderSend(&Provider, &Response, Buffer, 16) == STATUS_SUCCESS);
     CHECK(DiskWait(&Io, &Moved) == SRB_STATUS_SUCCESS);
     CHECK(Moved == 16 && Data[15] == 0x11 && Data[16] == 0xEE);

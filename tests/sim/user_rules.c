@@ -216,11 +216,6 @@ static void WrongAnswers(void)
     REFUSED(Bad.Status.ReservedCSI = 1, Buffer, 2 * BLOCK, STATUS_INVALID_PARAMETER);
     REFUSED(Bad.Status.ReservedSKS = 1, Buffer, 2 * BLOCK, STATUS_INVALID_PARAMETER);
     REFUSED(Bad.Status.ReservedFRU = 1, Buffer, 2 * BLOCK, STATUS_INVALID_PARAMETER);
-    REFUSED((void)0, Buffer, 2 * BLOCK - 1, STATUS_INVALID_BUFFER_SIZE);
-    REFUSED((void)0, Buffer, 2 * BLOCK + 1, STATUS_INVALID_BUFFER_SIZE);
-    REFUSED((void)0, Buffer, 0, STATUS_INVALID_BUFFER_SIZE);
-    REFUSED((void)0, Buffer, PROVIDER_BUFFER_BYTES + 1, STATUS_INVALID_BUFFER_SIZE);
-    REFUSED((void)0, Buffer, UINT32_MAX, STATUS_INVALID_BUFFER_SIZE);
     REFUSED((void)0, NULL, 2 * BLOCK, STATUS_ACCESS_VIOLATION);
     REFUSED((void)0, KERNEL_ADDRESS, 2 * BLOCK, STATUS_ACCESS_VIOLATION);
     REFUSED((void)0, Small + PAGE_SIZE - BLOCK, 2 * BLOCK, STATUS_ACCESS_VIOLATION);
@@ -234,6 +229,38 @@ static void WrongAnswers(void)
     CHECK(memcmp(Read.Data, Small, 2 * BLOCK) == 0);
     CHECK(ProviderSend(&Provider, &Good, Small, 2 * BLOCK) == STATUS_NOT_FOUND);
     NativeUserFree(Small);
+}
+
+static void ExpectInternalFailure(TRANSFER *Transfer)
+{
+    ULONG Moved;
+    CHECK(DiskWait(&Transfer->Io, &Moved) == SRB_STATUS_ERROR && Moved == 0);
+    CHECK((Transfer->Io.Sense[2] & 0xF) == 0x4 && Transfer->Io.Sense[12] == 0x44 && Transfer->Io.Sense[13] == 0);
+    for (size_t Index = 0; Index < sizeof(Transfer->Data); Index++) {
+        CHECK(Transfer->Data[Index] == 0xEE);
+    }
+}
+
+/* A success with another number of bytes than were asked for ends the request as a failure, and both sides hear so. */
+static void WrongLengths(void)
+{
+    static const uint32_t Lengths[] = {
+        0, 1, 2 * BLOCK - 1, 2 * BLOCK + 1, PROVIDER_BUFFER_BYTES, PROVIDER_BUFFER_BYTES + 1, UINT32_MAX};
+    static const UCHAR RecoveredError = 1;
+    memset(Buffer, 0x3C, PROVIDER_BUFFER_BYTES);
+    for (size_t Index = 0; Index < 2 * RTL_NUMBER_OF(Lengths); Index++) {
+        WNBD_IOCTL_FETCH_REQ_COMMAND Fetch;
+        TRANSFER Read;
+        Begin(&Read, false, 8 + Index, 2);
+        CHECK(ProviderFetch(&Provider, Buffer, PROVIDER_BUFFER_BYTES, &Fetch) == STATUS_SUCCESS);
+        WNBD_IO_RESPONSE Response = Success(&Fetch);
+        if (Index % 2 == 0) {
+            Response.Status = (WNBD_STATUS){.ScsiStatus = 0x02, .SenseKey = RecoveredError};
+        }
+        CHECK(ProviderSend(&Provider, &Response, Buffer, Lengths[Index / 2]) == STATUS_INVALID_BUFFER_SIZE);
+        ExpectInternalFailure(&Read);
+        CHECK(ProviderSend(&Provider, &Response, Buffer, 2 * BLOCK) == STATUS_NOT_FOUND);
+    }
 }
 
 /* A request that the process hasn't been given has a handle that can be guessed, once a slot is used again. */
@@ -314,6 +341,7 @@ int main(void)
         {"a request alone", ShortOutput},
         {"memory that goes while a fetch waits", MemoryThatGoes},
         {"answers that fit nothing", WrongAnswers},
+        {"answers of another length", WrongLengths},
         {"a handle that was guessed", GuessedHandle},
         {"statuses and sense", Statuses},
     };

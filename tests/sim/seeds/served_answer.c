@@ -120,7 +120,25 @@ static void CarryOut(const SERVED_THREAD *Thread)
 
 /* ---- answers that have to be refused ---- */
 
-/* One that would be right but for one thing. True: it has been taken, as Windows has given the request up. */
+/* Too little of what was read: the request fails, unless Windows has given it up. False: it hasn't ended by this. */
+static bool SendShort(ANSWER *Answer)
+{
+    SERVED *Served = Answer->Served;
+    WNBD_IOCTL_SEND_RSP_COMMAND *Command = &Answer->Command;
+    Command->DataBufferSize -= 1 + SeededBelow(Command->DataBufferSize - 1);
+    Served->Counts.Errors++;
+    bool Sent = Send(Answer);
+    if (Sent && Answer->Status == STATUS_INVALID_BUFFER_SIZE) {
+        return true;
+    }
+    Served->Counts.Errors--;
+    if (Sent && Answer->Status != STATUS_SUCCESS && !ServedRefused(Served, Answer->Status)) {
+        LifeFail(Served->Slot, "an answer that is too short ended with status 0x%08x", (unsigned)Answer->Status);
+    }
+    return Sent && Answer->Status == STATUS_SUCCESS;
+}
+
+/* One that would be right but for one thing. True: the request has ended by it. */
 static bool SendWrong(const ANSWER *Right, uint64_t OldHandle)
 {
     SERVED *Served = Right->Served;
@@ -161,14 +179,7 @@ static bool SendWrong(const ANSWER *Right, uint64_t OldHandle)
         SendBad(&Wrong, STATUS_ACCESS_VIOLATION, "without memory");
         break;
     default:
-        Command->DataBufferSize -= 1 + SeededBelow(Command->DataBufferSize - 1);
-        if (Send(&Wrong) && Wrong.Status == STATUS_SUCCESS) {
-            return true;
-        }
-        if (!Served->Dying && Wrong.Status != STATUS_INVALID_BUFFER_SIZE && !ServedRefused(Served, Wrong.Status)) {
-            LifeFail(Served->Slot, "an answer that is too short ended with status 0x%08x", (unsigned)Wrong.Status);
-        }
-        break;
+        return SendShort(&Wrong);
     }
     return false;
 }
