@@ -6,7 +6,7 @@
 #include "log.h"
 #include "options.h"
 
-/* Interrupt time is in 100 ns. */
+/* Interrupt time is in 100 ns; here it is the one without sleep, in which nobody can call. */
 #define OWNER_UNITS_PER_MS 10000u
 
 static LIST_ENTRY Owners;
@@ -110,7 +110,7 @@ static UINT64 OwnerSilentMs(const OWNER *Owner)
     ULONG64 AgeUnits = (ULONG64)OptionsValue(OptionStaleReqTimeoutMs) * OWNER_UNITS_PER_MS;
     KIRQL Irql;
     KeAcquireSpinLock(&Disk->Lock, &Irql);
-    ULONG64 Now = KeQueryInterruptTime();
+    ULONG64 Now = KeQueryUnbiasedInterruptTime();
     ULONG64 Oldest = QueueOldest(&Disk->Queue);
     ULONG64 SilentUnits = Owner->SilentSince != 0 ? Now - Owner->SilentSince : 0;
     BOOLEAN Silent = Owner->SilentSince != 0 && SilentUnits >= SilenceUnits && Oldest != 0 && Now - Oldest >= AgeUnits;
@@ -274,12 +274,12 @@ _IRQL_requires_(DISPATCH_LEVEL)
 void OwnerAwaited(OWNER *Owner)
 {
     if (Owner->SilentSince == 0 && OwnerOwes(Owner)) {
-        Owner->SilentSince = KeQueryInterruptTime();
+        Owner->SilentSince = KeQueryUnbiasedInterruptTime();
     }
 }
 
 _IRQL_requires_(DISPATCH_LEVEL)
 void OwnerHeard(OWNER *Owner)
 {
-    Owner->SilentSince = OwnerOwes(Owner) ? KeQueryInterruptTime() : 0;
+    Owner->SilentSince = OwnerOwes(Owner) ? KeQueryUnbiasedInterruptTime() : 0;
 }

@@ -17,6 +17,9 @@
  * That its pended fetches are cancelled is no sign: a thread's exit or
  * CancelIoEx does that, too.
  *
+ * The time in which the machine sleeps counts neither as silence nor as a
+ * request's age.
+ *
  * Concurrency: all owners of the driver are in one list, held for PASSIVE_LEVEL
  * work; what a call of the process changes is under the disk's lock.
  */
@@ -35,7 +38,7 @@ typedef struct {
     PEPROCESS Process; /* as long as Handle is open, no other process has this address */
     HANDLE Handle;
     volatile LONG Locked; /* fetches of the process with memory that is, or is being, locked */
-    ULONG64 SilentSince;  /* interrupt time; 0: nothing is awaited. Under the disk's lock */
+    ULONG64 SilentSince;  /* unbiased interrupt time; 0: nothing is awaited. Under the disk's lock */
 } OWNER;
 
 /* An adapter's part; protected by the list. */

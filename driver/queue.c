@@ -179,8 +179,8 @@ QUEUE_RESULT QueueSubmit(QUEUE *Queue, PVOID Srb, const SCSI_RESULT *Result, PUC
     Queue->Stats.TotalReceivedIORequests++;
     Queue->Stats.UnsubmittedIORequests++;
     Queue->Stats.OutstandingIOCount++;
-    Request->Since = KeQueryInterruptTime();
-    Queue->Stats.LastReceivedReqTimestamp = Request->Since;
+    Request->Since = KeQueryUnbiasedInterruptTime();
+    Queue->Stats.LastReceivedReqTimestamp = KeQueryInterruptTime();
     return QUEUE_ACCEPTED;
 }
 

@@ -77,7 +77,7 @@ typedef struct {
     UINT64 Offset;     /* next byte of the disk that has no part yet */
     UINT64 Left;       /* bytes that have no part yet */
     UINT64 Bytes;      /* of the disk that it is about, as far as they are known: all once the last part is made */
-    ULONG64 Since;     /* interrupt time at which it came */
+    ULONG64 Since;     /* unbiased interrupt time at which it came */
     UINT64 Span;       /* an UNMAP that goes whole: bytes from Offset on, of which it covers some */
     UCHAR OnceLeft;    /* WIRE_COMMAND of a part without a range that has to be made */
     BOOLEAN Anchor;    /* UNMAP */

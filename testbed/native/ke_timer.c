@@ -17,6 +17,12 @@ ULONGLONG KeQueryInterruptTime(VOID)
     return Tick != 0 ? Tick : GroundNow();
 }
 
+/* Without the time asleep [kequeryunbiasedinterrupttime]: nothing sleeps here. */
+ULONGLONG KeQueryUnbiasedInterruptTime(VOID)
+{
+    return KeQueryInterruptTime();
+}
+
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER Frequency)
 {
     LARGE_INTEGER Counter = {.QuadPart = (LONGLONG)GroundNow()};

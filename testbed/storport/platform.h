@@ -21,7 +21,7 @@ VOID PortPlatformFlushDpcs(VOID);
 /* KeSetTimerEx with a period, and KeCancelTimer. After a cancel and a flush the DPC doesn't run any more. */
 VOID PortPlatformStartTimer(PKTIMER Timer, ULONG PeriodMs, PKDPC Dpc);
 VOID PortPlatformStopTimer(PKTIMER Timer);
-/* KeQueryInterruptTime: 100 ns since some start. Any IRQL. */
+/* KeQueryUnbiasedInterruptTime: 100 ns since some start. Any IRQL. */
 ULONGLONG PortPlatformTime(VOID);
 /* KeRaiseIrql to DISPATCH_LEVEL, returning what it was, and KeLowerIrql: instructions that Wine doesn't run. */
 KIRQL PortPlatformRaise(VOID);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Between the files of the Wine ground. Wine 8's kernel queues DPCs and never runs them, doesn't know when a timer's
- * DPC has ended, and lacks IoBuildPartialMdl, IoOpenDriverRegistryKey, event tracing and the locking of programs'
- * pages: the miniport's imports of those are redirected to the functions here. The imports that allocate and free are
- * redirected too, so that what a driver leaves behind is seen. netio.sys, which a miniport may use, is redirected where
- * closing a socket crashes.
+ * DPC has ended, and lacks IoBuildPartialMdl, IoOpenDriverRegistryKey, KeQueryUnbiasedInterruptTime, event tracing and
+ * the locking of programs' pages: the miniport's imports of those are redirected to the functions here. The imports
+ * that allocate and free are redirected too, so that what a driver leaves behind is seen. netio.sys, which a miniport
+ * may use, is redirected where closing a socket crashes.
  */
 #pragma once
 

@@ -43,6 +43,7 @@ static const WINE_REDIRECTION Redirections[] = {
     {"KeSetTimer", (PVOID)(ULONG_PTR)WineSetTimer, NULL},
     {"KeSetTimerEx", (PVOID)(ULONG_PTR)WineSetTimerEx, NULL},
     {"KeCancelTimer", (PVOID)(ULONG_PTR)WineCancelTimer, NULL},
+    {"KeQueryUnbiasedInterruptTime", (PVOID)(ULONG_PTR)PortPlatformTime, NULL},
     {"IoBuildPartialMdl", (PVOID)(ULONG_PTR)WineBuildPartialMdl, NULL},
     {"MmProbeAndLockPages", (PVOID)(ULONG_PTR)WineProbeAndLockPages, NULL},
     {"MmUnlockPages", (PVOID)(ULONG_PTR)WineUnlockPages, NULL},

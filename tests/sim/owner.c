@@ -31,6 +31,7 @@ static void Pause(void)
 /* ---- what the linker puts in front ---- */
 
 static _Atomic ULONGLONG ClockAhead; /* 100 ns */
+static _Atomic ULONGLONG Asleep;     /* 100 ns, of the machine */
 static atomic_uint Looks;            /* at processes */
 static atomic_uint Delays;           /* waits for memory to be unlocked */
 
@@ -38,7 +39,14 @@ ULONGLONG __real_KeQueryInterruptTime(VOID);
 ULONGLONG __wrap_KeQueryInterruptTime(VOID);
 ULONGLONG __wrap_KeQueryInterruptTime(VOID)
 {
-    return __real_KeQueryInterruptTime() + atomic_load(&ClockAhead);
+    return __real_KeQueryInterruptTime() + atomic_load(&ClockAhead) + atomic_load(&Asleep);
+}
+
+ULONGLONG __real_KeQueryUnbiasedInterruptTime(VOID);
+ULONGLONG __wrap_KeQueryUnbiasedInterruptTime(VOID);
+ULONGLONG __wrap_KeQueryUnbiasedInterruptTime(VOID)
+{
+    return __real_KeQueryUnbiasedInterruptTime() + atomic_load(&ClockAhead);
 }
 
 NTSTATUS __real_ZwWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
@@ -185,6 +193,7 @@ static void Start(BED *Bed, uint32_t Foreign)
 {
     Warning[0] = '\0';
     atomic_store(&ClockAhead, 0);
+    atomic_store(&Asleep, 0);
     BedStart(Bed, &(NATIVE_OPTIONS){.Seed = 7, .ForeignNotifyRoutines = Foreign, .Log = Log});
     CHECK((Warning[0] != '\0') == (Foreign == 64));
 }
@@ -474,6 +483,32 @@ static void Silence(void)
     BedStop(&Bed);
 }
 
+/* Nobody answers while the machine sleeps, which is neither silence nor makes a request old. */
+static void Sleep(void)
+{
+    static SERVED Served;
+    BED Bed;
+    printf("the machine sleeps\n");
+    fflush(stdout);
+    Start(&Bed, 0);
+    Serve(&Served, &Bed, "served", 1);
+    /* Each limit by itself. */
+    for (int Silence = 0; Silence < 2; Silence++) {
+        Limits(true, Silence ? 0 : 3600000, Silence ? 3600000 : 0);
+        Request(&Served, 0x88, 4096);
+        FetchOne(&Served);
+        atomic_fetch_add(&Asleep, 36000 * SECOND);
+        AwaitLooks(2);
+        CHECK(BedDiskCount(&Bed) == 1);
+        CHECK(Answer(&Served) == STATUS_SUCCESS);
+        CHECK(DiskWait(&Served.Io, NULL) == SRB_STATUS_SUCCESS);
+    }
+    CHECK(BedUnmap(&Bed, "served") == STATUS_SUCCESS);
+    CheckGone(&Served, &Bed, 0);
+    EndProvider(&Served);
+    BedStop(&Bed);
+}
+
 /* Windows gives the request up: the answer is owed nevertheless, even if the process has asked for more since. */
 static void SilenceAfterReset(bool Asks)
 {
@@ -584,6 +619,7 @@ int main(void)
     NothingIsOwed();
     OldestCounts(false);
     OldestCounts(true);
+    Sleep();
     printf("ok\n");
     return 0;
 }

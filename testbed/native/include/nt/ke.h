@@ -96,6 +96,7 @@ BOOLEAN KeReadStateTimer(PKTIMER Timer);
 /* ---- Time ---- */
 
 ULONGLONG KeQueryInterruptTime(VOID); /* 100 ns since the start */
+ULONGLONG KeQueryUnbiasedInterruptTime(VOID);
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER Frequency);
 VOID KeQuerySystemTime(PLARGE_INTEGER Time); /* 100 ns since 1601 */
 VOID KeQueryTickCount(PLARGE_INTEGER Count);
