@@ -27,6 +27,13 @@ static void TransferReturn(TRANSMIT *Transmit)
     Transmit->Connection->InFlightCount--;
 }
 
+/* There is a hole in what the server gets: nothing may follow. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static void TransferBroken(CONNECTION *Connection)
+{
+    ConnectionFail(Connection, WIN32_CONNECTION_ABORTED, "the connection to the server was lost while sending");
+}
+
 _IRQL_requires_max_(DISPATCH_LEVEL)
 static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
 {
@@ -35,7 +42,7 @@ static void TransferSent(void *Context, NTSTATUS Status, ULONG_PTR Information)
     KIRQL Irql;
     KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
     if (!NT_SUCCESS(Status) || Information != TransferLength(Transmit)) {
-        ConnectionFail(Connection, WIN32_CONNECTION_ABORTED, "the connection to the server was lost while sending");
+        TransferBroken(Connection);
     }
     if (Transmit->Joined != NULL) {
         TransferReturn(Transmit->Joined);
@@ -283,8 +290,12 @@ void TransferTransmit(CONNECTION *Connection)
         PWSK_SOCKET Socket = Connection->Socket;
         ULONG LengthBytes = TransferLength(Transmit);
         KeReleaseSpinLock(&Connection->Disk->Lock, Irql);
-        NetSend(Socket, &Transmit->Op, &Transmit->Buffer, LengthBytes);
+        NTSTATUS Status = NetSend(Socket, &Transmit->Op, &Transmit->Buffer, LengthBytes);
         KeAcquireSpinLock(&Connection->Disk->Lock, &Irql);
+        if (!NT_SUCCESS(Status)) {
+            /* Its completion may be under way still. Those that are pending are TCP's: it leaves nothing out. */
+            TransferBroken(Connection);
+        }
     }
     Connection->Sending = FALSE;
     /* Only for what the drain waits for: a drain ends here, too, and must not call itself without end. */

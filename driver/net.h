@@ -87,9 +87,13 @@ _IRQL_requires_max_(DISPATCH_LEVEL)
 void NetBind(PWSK_SOCKET Socket, NET_OP *Op, ADDRESS_FAMILY Family);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void NetConnect(PWSK_SOCKET Socket, NET_OP *Op, PSOCKADDR Address);
-/* Sends Length bytes from the buffer's start; Information tells how many went. Calls for a socket come one by one. */
+/*
+ * Sends Length bytes from the buffer's start; Information tells how many went. Calls for a socket come one by one. The
+ * operation ends as any other does; a failure is returned too, and when the operation ends then is not said (WDK,
+ * PFN_WSK_SEND): what is sent afterwards would take the place of these bytes.
+ */
 _IRQL_requires_max_(DISPATCH_LEVEL)
-void NetSend(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer, ULONG LengthBytes);
+NTSTATUS NetSend(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer, ULONG LengthBytes);
 /* Receives at least one byte; Information 0 with success: the peer has closed. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void NetReceive(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer);

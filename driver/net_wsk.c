@@ -179,10 +179,10 @@ void NetConnect(PWSK_SOCKET Socket, NET_OP *Op, PSOCKADDR Address)
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)
-void NetSend(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer, ULONG LengthBytes)
+NTSTATUS NetSend(PWSK_SOCKET Socket, NET_OP *Op, NET_BUFFER *Buffer, ULONG LengthBytes)
 {
     WSK_BUF Piece = {Buffer->Mdl, 0, LengthBytes};
-    NetDispatch(Socket)->WskSend(Socket, &Piece, WSK_FLAG_NODELAY, NetOpIrp(Op));
+    return NetDispatch(Socket)->WskSend(Socket, &Piece, WSK_FLAG_NODELAY, NetOpIrp(Op));
 }
 
 _IRQL_requires_max_(DISPATCH_LEVEL)

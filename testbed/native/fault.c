@@ -64,7 +64,9 @@ bool Fault(const char *Function)
     if (Faults == NULL || KeGetCurrentThread()->FaultsSpared != 0) {
         return false;
     }
-    bool Fail = Faults->OneIn != 0 ? GroundOneIn(Faults->OneIn) : FaultAtTarget(Function);
+    bool Fail = Faults->Chosen != NULL ? Faults->Chosen(Function)
+                : Faults->OneIn != 0   ? GroundOneIn(Faults->OneIn)
+                                       : FaultAtTarget(Function);
     if (Fail) {
         InterlockedIncrement(&Faults->Given);
         if (Faults->Failed != NULL) {

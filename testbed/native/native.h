@@ -36,8 +36,10 @@ typedef struct {
 } NATIVE_FAULT_PLACE;
 
 typedef struct {
-    uint64_t Target;     /* the place whose first call fails; 0: none */
-    uint32_t OneIn;      /* one in so many calls fails, whatever its place, and no place is recorded; 0: none */
+    uint64_t Target; /* the place whose first call fails; 0: none */
+    uint32_t OneIn;  /* one in so many calls fails, whatever its place, and no place is recorded; 0: none */
+    /* Whether a call fails, in place of both, NULL: as they say. From the thread that makes the call, at any IRQL. */
+    bool (*Chosen)(const char *Function);
     volatile LONG Given; /* so many calls have failed */
     /* Hears of each call that fails, NULL: nobody does. From the thread that makes the call, at any IRQL. */
     void (*Failed)(const char *Function);

@@ -280,18 +280,21 @@ static bool SocketTransfer(SOCKET *Socket, WSK_OP *Op, bool Try)
 
 /*
  * TCP leaves nothing out: after bytes that were taken and not sent, no others can follow. Who has seen the call fail
- * when it returns has to know by itself that what it sends next would take their place.
+ * when it returns has to know by itself that what it sends next would take their place. The IRP "will be completed with
+ * a failure status" [PFN_WSK_SEND]: before or after that.
  */
 static NTSTATUS SocketFailSend(SOCKET *Socket, WSK_OP *Op)
 {
-    bool Now = GroundOneIn(WskOptions.WskSynchronousOneIn);
+    bool Told = GroundOneIn(WskOptions.WskSynchronousOneIn);
+    bool Now = Told && GroundOneIn(2);
     GroundLockEnter(&Socket->Lock);
-    if (!Now) {
+    if (!Told) {
         SocketBreak(Socket, STATUS_CONNECTION_ABORTED);
     }
     Socket->Executing--;
     GroundLockLeave(&Socket->Lock);
-    return OpFinish(Op, STATUS_INSUFFICIENT_RESOURCES, 0, Now);
+    NTSTATUS Status = OpFinish(Op, STATUS_INSUFFICIENT_RESOURCES, 0, Now);
+    return Told ? STATUS_INSUFFICIENT_RESOURCES : Status;
 }
 
 static NTSTATUS WskSend(PWSK_SOCKET Public, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
