@@ -21,6 +21,7 @@ typedef enum {
     ACTION_RECEIVE,
     ACTION_CLOSE,
     ACTION_ANNOUNCE,
+    ACTION_WITHDRAW,
     ACTION_FINISH
 } ACTION;
 
@@ -314,6 +315,14 @@ static ACTION ConnectionConnected(CONNECTION *Connection)
     return ACTION_AGAIN;
 }
 
+/* The disk is gone before its requests end: who sees those fail finds it in no list, and its name free. */
+_IRQL_requires_(DISPATCH_LEVEL)
+static ACTION ConnectionWithdraw(CONNECTION *Connection)
+{
+    Connection->Withdrawn = TRUE;
+    return ACTION_WITHDRAW;
+}
+
 /* HANDSHAKE, READY, LEAVING: bytes come and go. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionTransfer(CONNECTION *Connection, LIST_ENTRY *Done)
@@ -343,8 +352,7 @@ static ACTION ConnectionTransfer(CONNECTION *Connection, LIST_ENTRY *Done)
     }
     if (Connection->Stop && Connection->State == CONNECTION_READY) {
         ConnectionLeave(Connection);
-        QueueClose(&Connection->Disk->Queue, &Connection->Channel, Done);
-        return ACTION_AGAIN;
+        return ConnectionWithdraw(Connection);
     }
     if (Connection->Farewell && TransferIdle(Connection)) {
         ConnectionMove(Connection, CONNECTION_CLOSING);
@@ -362,6 +370,9 @@ static ACTION ConnectionTransfer(CONNECTION *Connection, LIST_ENTRY *Done)
 _IRQL_requires_(DISPATCH_LEVEL)
 static ACTION ConnectionClosing(CONNECTION *Connection, LIST_ENTRY *Done)
 {
+    if (Connection->Established && !Connection->Withdrawn) {
+        return ConnectionWithdraw(Connection);
+    }
     if (Connection->Established) {
         /* Nothing of an SRB's memory is in WSK's hands: the requests can end before the socket does. */
         QueueDisconnect(&Connection->Disk->Queue, Done);
@@ -453,6 +464,9 @@ static void ConnectionPerform(CONNECTION *Connection, ACTION Action)
         if (DiskOnline(Connection->Disk)) {
             IoctlCreateDone(Connection->Disk, &Connection->Success);
         }
+        break;
+    case ACTION_WITHDRAW:
+        DiskWithdraw(Connection->Disk);
         break;
     case ACTION_FINISH:
         ConnectionFinish(Connection);

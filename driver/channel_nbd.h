@@ -84,6 +84,7 @@ struct CONNECTION {
     BOOLEAN DrainAgain;
     BOOLEAN Established;    /* has been READY: the end of the connection is the end of the disk */
     BOOLEAN Announce;       /* READY has to be told */
+    BOOLEAN Withdrawn;      /* the disk has been withdrawn, or is being */
     BOOLEAN Finished;       /* CLOSED has been told */
     ULONG64 Since;          /* interrupt time at which the attempt began, then at which Established came */
     UINT64 DeadlineAt;      /* interrupt time at which the state has lasted too long, 0: none */
