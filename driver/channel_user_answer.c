@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* channel_user.h: the process's answers. */
 #include "channel_user.h"
+#include "ioctl_command.h"
 
 #include "log.h"
 
@@ -19,12 +20,8 @@ typedef struct {
 _IRQL_requires_max_(DISPATCH_LEVEL)
 static BOOLEAN AnswerReserved(const WNBD_IO_RESPONSE *Response)
 {
-    for (ULONG Index = 0; Index < sizeof(Response->Reserved); Index++) {
-        if (Response->Reserved[Index] != 0) {
-            return FALSE;
-        }
-    }
-    return Response->Status.ReservedCSI == 0 && Response->Status.ReservedSKS == 0 && Response->Status.ReservedFRU == 0;
+    return CommandAllZero(Response->Reserved, sizeof(Response->Reserved)) && Response->Status.ReservedCSI == 0 &&
+           Response->Status.ReservedSKS == 0 && Response->Status.ReservedFRU == 0;
 }
 
 /* Takes over what the process says, or what Windows is told in place of something that a disk can't say. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Between ioctl.c, which takes commands in, and ioctl_create.c, which has those that make a disk. */
+/* What the files that carry out commands share. */
 #pragma once
 
 #include "adapter.h"
