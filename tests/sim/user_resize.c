@@ -6,6 +6,8 @@
 #include "provider.h"
 #include "server.h"
 
+#include "scsi/scsi.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,25 @@
 #define SMALL 1024u
 #define THREADS 4
 #define OPERATIONS 400
+
+/* What the linker puts in front: as many commands wait for each other that are about to be told. */
+static atomic_int Missing;
+
+bool __real_ScsiReportAttention(const SCSI_SENSE *Attention, const uint8_t *Cdb, size_t CdbLength, void *Data,
+                                size_t DataLength, SCSI_RESULT *Result);
+bool __wrap_ScsiReportAttention(const SCSI_SENSE *Attention, const uint8_t *Cdb, size_t CdbLength, void *Data,
+                                size_t DataLength, SCSI_RESULT *Result);
+bool __wrap_ScsiReportAttention(const SCSI_SENSE *Attention, const uint8_t *Cdb, size_t CdbLength, void *Data,
+                                size_t DataLength, SCSI_RESULT *Result)
+{
+    if (atomic_load(&Missing) > 0) {
+        atomic_fetch_sub(&Missing, 1);
+        while (atomic_load(&Missing) > 0) {
+            sched_yield();
+        }
+    }
+    return __real_ScsiReportAttention(Attention, Cdb, CdbLength, Data, DataLength, Result);
+}
 
 typedef struct {
     BED Bed;
@@ -208,6 +229,32 @@ static void Told(void)
     End(&Life);
 }
 
+static void *CapacityMain(void *Context)
+{
+    uint64_t BlockCount;
+    uint32_t Sense = Capacity(Context, &BlockCount);
+    CHECK(Sense == CAPACITY_CHANGED || (Sense == 0 && BlockCount == SMALL));
+    return Sense == 0 ? NULL : Context;
+}
+
+static void ToldOnce(void)
+{
+    static LIFE Life;
+    pthread_t Threads[2];
+    void *Told[2];
+    Begin(&Life, 1);
+    CHECK(Resize(&Life, SMALL) == STATUS_SUCCESS);
+    atomic_store(&Missing, 2);
+    for (int Index = 0; Index < 2; Index++) {
+        CHECK(pthread_create(&Threads[Index], NULL, CapacityMain, &Life) == 0);
+    }
+    for (int Index = 0; Index < 2; Index++) {
+        CHECK(pthread_join(Threads[Index], &Told[Index]) == 0);
+    }
+    CHECK((Told[0] == NULL) != (Told[1] == NULL));
+    End(&Life);
+}
+
 static void ToldByRequestSense(void)
 {
     static const UCHAR Wanted[18] = {0x70, 0, 0x06, 0, 0, 0, 0, 0x0A, 0, 0, 0, 0, 0x2A, 0x09};
@@ -347,6 +394,7 @@ int main(void)
     } Tests[] = {
         {"refusals", Refusals},
         {"Windows is told once", Told},
+        {"one of two at once is told", ToldOnce},
         {"REQUEST SENSE tells, too", ToldByRequestSense},
         {"requests under way", UnderWay},
         {"during I/O", DuringIo},
