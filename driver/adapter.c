@@ -117,7 +117,7 @@ ULONG AdapterFind(PVOID Extension, PVOID Pdo, PVOID Fdo, PVOID Lower, PCHAR Argu
     KeInitializeEvent(&Adapter->NoPended, NotificationEvent, TRUE);
     Adapter->Fdo = Fdo;
     Adapter->NextConnectionId = 1;
-    Adapter->StartedAt = KeQueryInterruptTime();
+    Adapter->StartedAt = KeQueryUnbiasedInterruptTime();
     LogEnter();
     AdapterTakeOptions(Adapter);
     AdapterConfigure(Adapter, Configuration);

@@ -44,7 +44,7 @@ struct ADAPTER {
     PDEVICE_OBJECT Fdo;
     UNICODE_STRING InterfaceLink;
     BOOLEAN InterfaceEnabled;
-    ULONG64 StartedAt; /* interrupt time */
+    ULONG64 StartedAt; /* unbiased interrupt time */
     ULONG SendWindow;  /* sends that a connection may have in flight */
     ULONG MaxRequests; /* that Storport lets be in flight to all disks, and to each */
     USHORT DiskDepth;

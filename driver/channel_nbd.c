@@ -212,7 +212,7 @@ static ACTION ConnectionTryNext(CONNECTION *Connection)
     TransferReset(Connection);
     Connection->CloseIssued = FALSE;
     Connection->AddressNext++;
-    Connection->Since = KeQueryInterruptTime();
+    Connection->Since = KeQueryUnbiasedInterruptTime();
     ConnectionMove(Connection, CONNECTION_OPENING);
     Connection->ControlBusy = TRUE;
     return ACTION_SOCKET;

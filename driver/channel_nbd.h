@@ -86,7 +86,7 @@ struct CONNECTION {
     BOOLEAN Announce;       /* READY has to be told */
     BOOLEAN Withdrawn;      /* the disk has been withdrawn, or is being */
     BOOLEAN Finished;       /* CLOSED has been told */
-    ULONG64 Since;          /* interrupt time at which the attempt began, then at which Established came */
+    ULONG64 Since;          /* unbiased interrupt time at which the attempt began, then at which Established came */
     UINT64 DeadlineAt;      /* interrupt time at which the state has lasted too long, 0: none */
     CREATE_OUTCOME Outcome; /* the failure of the last attempt */
     CREATE_OUTCOME Success; /* constant once Established: what the creator is told */

@@ -177,7 +177,7 @@ void ConnectionEstablished(CONNECTION *Connection)
     }
     Connection->Success.Phase = WnbdCreatePhaseDone;
     Connection->Established = TRUE;
-    Connection->Since = KeQueryInterruptTime();
+    Connection->Since = KeQueryUnbiasedInterruptTime();
     Connection->Announce = TRUE;
     ConnectionMove(Connection, CONNECTION_READY);
 }
@@ -190,7 +190,7 @@ static NTSTATUS ConnectionInitialize(CONNECTION *Connection)
     KeInitializeDpc(&Connection->TimerDpc, ConnectionTimerDpc, Connection);
     KeInitializeTimer(&Connection->Timer);
     Connection->State = CONNECTION_RESOLVING;
-    Connection->Since = KeQueryInterruptTime();
+    Connection->Since = KeQueryUnbiasedInterruptTime();
     Connection->ControlBusy = TRUE;
     Connection->StreamSlot = SLOT_NONE;
     Connection->TransmitCount = Disk->Adapter->SendWindow + 1;

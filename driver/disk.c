@@ -77,7 +77,7 @@ NTSTATUS DiskCreate(ADAPTER *Adapter, const WNBD_PROPERTIES *Properties, PEPROCE
     Disk->Adapter = Adapter;
     Disk->References = 1;
     Disk->State = DISK_CONNECTING;
-    Disk->Since = KeQueryInterruptTime();
+    Disk->Since = KeQueryUnbiasedInterruptTime();
     KeInitializeSpinLock(&Disk->Lock);
     PendInitialize(&Disk->Create, Adapter, DiskCreateCancelled);
     Disk->Properties = *Properties;
@@ -138,7 +138,7 @@ BOOLEAN DiskOnline(DISK *Disk)
     UINT64 DurationMs = LogMsSince(Disk->Since);
     if (Online) {
         Disk->State = DISK_ONLINE;
-        Disk->Since = KeQueryInterruptTime();
+        Disk->Since = KeQueryUnbiasedInterruptTime();
     }
     KeReleaseSpinLock(&Adapter->Lock, Irql);
     if (Online) {

@@ -36,7 +36,7 @@ struct DISK {
 
     /* protected by Adapter->Lock */
     DISK_STATE State;
-    ULONG64 Since; /* interrupt time at which it was made, then at which it was shown */
+    ULONG64 Since; /* unbiased interrupt time at which it was made, then at which it was shown */
 
     volatile LONG References;
 

@@ -58,11 +58,11 @@ static inline BOOLEAN LogWanted(LONG64 Level)
         }                                                                                                              \
     } while (0)
 
-/* Milliseconds since that interrupt time, the fields DurationMs. */
+/* Milliseconds since that unbiased interrupt time, without those that the machine slept: the fields DurationMs. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 static inline UINT64 LogMsSince(ULONG64 Since)
 {
-    ULONG64 Now = KeQueryInterruptTime();
+    ULONG64 Now = KeQueryUnbiasedInterruptTime();
     return Now > Since ? (Now - Since) / 10000 : 0;
 }
 

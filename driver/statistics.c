@@ -33,7 +33,7 @@ void StatisticsCount(QUEUE *Queue, const REQUEST *Request)
         Stats->Aborted++;
         return;
     }
-    ULONG64 Latency = KeQueryInterruptTime() - Request->Since;
+    ULONG64 Latency = KeQueryUnbiasedInterruptTime() - Request->Since;
     Stats->Completed++;
     Stats->LatencySum += Latency;
     Stats->Latencies[LatencyBucket(Latency)]++;
