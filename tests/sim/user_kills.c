@@ -11,8 +11,7 @@
  */
 #include "flight.h"
 #include "ground.h"
-#include "provider.h"
-#include "random_io.h"
+#include "neighbour.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,18 +22,10 @@
 #define LENGTH_BYTES (16u * 1024)
 #define BLOCK_BYTES 512u
 #define BLOCKS 4096u
-#define OTHER_BYTES (4u * 1024 * 1024)
 #define VICTIM_THREADS 3u
 #define FETCHES_MAX 3u /* that nobody waits for */
 #define MOMENT 1000u   /* 0.1 ms, in units of 100 ns */
 #define GONE_MS 60000u
-
-static const RANDOM_MIX Mix = {.Shares = {4, 4, 1, 1},
-                               .LargeOneIn = 10,
-                               .LargeBytes = 256 * 1024,
-                               .SmallBytes = 16 * 1024,
-                               .FuaOneIn = 4,
-                               .Depth = 8};
 
 static BED Bed;
 
@@ -45,61 +36,6 @@ static uint32_t Below(uint64_t *Random, uint32_t Limit)
     *Random ^= *Random << 25;
     *Random ^= *Random >> 27;
     return (uint32_t)((*Random * 0x2545F4914F6CDD1Dull) >> 33) % Limit;
-}
-
-/* ---- the other one ---- */
-
-static struct {
-    PROVIDER Provider;
-    RUN Run;
-    pthread_t Thread;
-    atomic_bool Over;
-    atomic_uint Rounds;
-} Other;
-
-static void *OtherMain(void *Context)
-{
-    UNREFERENCED_PARAMETER(Context);
-    while (!atomic_load(&Other.Over)) {
-        RunRequests(&Other.Run, 20);
-        atomic_fetch_add(&Other.Rounds, 1);
-        GroundSleep(50 * MOMENT); /* there is more to do */
-    }
-    return NULL;
-}
-
-static void OtherStart(uint64_t Seed)
-{
-    WNBD_PROPERTIES Properties;
-    ProviderProperties(&Properties, "other", OTHER_BYTES / BLOCK_BYTES, BLOCK_BYTES);
-    ProviderStart(&Other.Provider, &Bed, &Properties);
-    ProviderServe(&Other.Provider, 2, ProviderObey);
-    RunStart(&Other.Run, &Mix, Seed, OTHER_BYTES);
-    DiskOpen(&Other.Run.Disk, &Bed, 1);
-    /* Afterwards all is allocated that it ever needs. */
-    RunRequests(&Other.Run, 20);
-}
-
-static void OtherBegin(void)
-{
-    CHECK(pthread_create(&Other.Thread, NULL, OtherMain, NULL) == 0);
-}
-
-static void OtherRest(void)
-{
-    atomic_store(&Other.Over, true);
-    CHECK(pthread_join(Other.Thread, NULL) == 0);
-    CHECK(memcmp(Other.Run.Model, Other.Provider.Medium, OTHER_BYTES) == 0);
-}
-
-static void OtherStop(void)
-{
-    CHECK(BedUnmap(&Bed, "other") == STATUS_SUCCESS);
-    ProviderJoin(&Other.Provider);
-    CHECK(NativeChildWait(Bed.Adapter, 0, GONE_MS));
-    DiskClose(&Other.Run.Disk);
-    ProviderEnd(&Other.Provider);
-    RunEnd(&Other.Run);
 }
 
 /* ---- the one that is killed ---- */
@@ -280,9 +216,9 @@ int main(int Count, char **Arguments)
     printf("processes killed at random moments: %u rounds, seed %llu\n", Rounds, (unsigned long long)Seed);
     fflush(stdout);
     BedStart(&Bed, &(NATIVE_OPTIONS){.Seed = Seed, .LogLevel = DPFLTR_ERROR_LEVEL});
-    OtherStart(Seed);
+    NeighbourStart(&Bed, Seed);
     NATIVE_COUNTS Before = BedQuietCounts();
-    OtherBegin();
+    NeighbourBegin();
     for (uint32_t Round = 0; Round < Rounds; Round++) {
         if (Below(&Random, 4) == 0) {
             RoundUnused(&Random);
@@ -290,12 +226,12 @@ int main(int Count, char **Arguments)
             Lost += RoundInFlight(&Random);
         }
     }
-    OtherRest();
+    unsigned Others = NeighbourRest();
     NATIVE_COUNTS After = BedQuietCounts();
     CHECK(memcmp(&Before, &After, sizeof(Before)) == 0);
-    CHECK(Rounds < 10 || (Lost != 0 && atomic_load(&Other.Rounds) > 1));
-    OtherStop();
+    CHECK(Rounds < 10 || (Lost != 0 && Others > 1));
+    NeighbourStop();
     BedStop(&Bed);
-    printf("%u requests lost, meanwhile %u rounds of the other disk\nok\n", Lost, atomic_load(&Other.Rounds));
+    printf("%u requests lost, meanwhile %u rounds of the other disk\nok\n", Lost, Others);
     return 0;
 }
