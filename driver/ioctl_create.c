@@ -294,12 +294,12 @@ NTSTATUS CommandCreateExtended(COMMAND *Command)
         }
         Win32Error = StatusToWin32(Status);
     }
-    if (Win32Error != 0) {
-        CreateAnswer(Result, Win32Error, WnbdCreatePhaseRequest, 0, Words);
-    } else {
+    if (Disk != NULL) {
         CreateAnswer(Result, 0, WnbdCreatePhaseDone, 0, "");
         DiskDescribe(Disk, &Result->ConnectionInfo);
         DiskRelease(Disk);
+    } else {
+        CreateAnswer(Result, Win32Error, WnbdCreatePhaseRequest, 0, Words);
     }
     Command->Information = sizeof(*Result);
     return STATUS_SUCCESS;

@@ -20,7 +20,7 @@
 /* Room for a name or a text of the driver's as UTF-8. */
 typedef struct {
     char Text[WNBD_MAX_NAME_LENGTH * 3 + 1];
-} SHOWN;
+} SHOWN_OPTION;
 
 /* What this program knows of an option; a newer driver may have others. */
 typedef struct {
@@ -76,12 +76,12 @@ static const WNBD_OPTION *ListElement(const WNBD_OPTION_LIST *List, UINT32 Index
     return (const WNBD_OPTION *)(const void *)((const char *)List->Options + (size_t)Index * List->ElementSize);
 }
 
-static const char *ElementName(SHOWN *Shown, const WNBD_OPTION *Option)
+static const char *ElementName(SHOWN_OPTION *Shown, const WNBD_OPTION *Option)
 {
     return OutputSafeWide(Shown->Text, sizeof(Shown->Text), Option->Name, WNBD_MAX_OPT_NAME_LENGTH);
 }
 
-static const char *ValueText(SHOWN *Shown, const WNBD_OPTION_VALUE *Value)
+static const char *ValueText(SHOWN_OPTION *Shown, const WNBD_OPTION_VALUE *Value)
 {
     switch (Value->Type) {
     case WnbdOptBool:
@@ -99,9 +99,9 @@ static const char *ValueText(SHOWN *Shown, const WNBD_OPTION_VALUE *Value)
 
 static void ListPrint(const WNBD_OPTION_LIST *List)
 {
-    SHOWN Name;
-    SHOWN Value;
-    SHOWN Default;
+    SHOWN_OPTION Name;
+    SHOWN_OPTION Value;
+    SHOWN_OPTION Default;
     size_t Width = NAME_WIDTH_LEAST;
     for (UINT32 Index = 0; Index < List->Count; Index++) {
         size_t Own = OutputWidth(ElementName(&Name, ListElement(List, Index)));
@@ -122,7 +122,7 @@ static bool NameIsKnown(const char *Wanted, bool Show)
 {
     PWNBD_OPTION_LIST List = NULL;
     bool Known = false;
-    SHOWN Name;
+    SHOWN_OPTION Name;
     if (ListRead(false, &List) == ERROR_SUCCESS) {
         for (UINT32 Index = 0; Index < List->Count && !Known; Index++) {
             Known = _stricmp(ElementName(&Name, ListElement(List, Index)), Wanted) == 0;
@@ -206,7 +206,7 @@ uint32_t CommandGetOption(const COMMAND_LINE *Line)
 {
     const char *Name = Line->Arguments[0];
     WNBD_OPTION_VALUE Value = {0};
-    SHOWN Shown;
+    SHOWN_OPTION Shown;
     DWORD Status = WnbdGetDrvOpt(Name, &Value, IsPersistent(Line));
     if (Status == ERROR_FILE_NOT_FOUND && IsPersistent(Line) && NameIsKnown(Name, false)) {
         return ErrorReport(

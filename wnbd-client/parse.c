@@ -290,7 +290,8 @@ bool ParseCommandLine(int ArgumentCount, const char *const *Arguments, COMMAND_L
         }
     }
     if (Line->Command == NULL) {
-        return ParseFail(&Parser, "no command is given (wnbd-client help lists the commands)");
+        ParseFail(&Parser, "no command is given (wnbd-client help lists the commands)");
+        return false;
     }
     return Line->Help || ParseComplete(&Parser);
 }

@@ -65,7 +65,7 @@ static void FillControl(const SCSI_DISK *Disk, uint8_t *Page)
 }
 
 /* Ascending by page code, as page 3Fh lists them. */
-static const MODE_PAGE Pages[] = {
+static const MODE_PAGE ModePages[] = {
     {0x08, sizeof(MODE_CACHING), FillCaching},
     {0x0A, sizeof(MODE_CONTROL), FillControl},
 };
@@ -106,8 +106,8 @@ static bool PutPages(const SCSI_DISK *Disk, const MODE_QUERY *Query, MODE_DATA *
     if (Query->SubpageCode != SUBPAGE_NONE && Query->SubpageCode != SUBPAGE_ALL) {
         return false;
     }
-    for (size_t Index = 0; Index < sizeof(Pages) / sizeof(Pages[0]); Index++) {
-        const MODE_PAGE *Page = &Pages[Index];
+    for (size_t Index = 0; Index < sizeof(ModePages) / sizeof(ModePages[0]); Index++) {
+        const MODE_PAGE *Page = &ModePages[Index];
         uint8_t *To = Data->Bytes + Data->Length;
 
         if (Query->PageCode != PAGE_ALL && Query->PageCode != Page->Code) {

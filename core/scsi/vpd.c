@@ -44,12 +44,12 @@ static VPD_FILL FillBlockCharacteristics;
 static VPD_FILL FillProvisioning;
 
 /* Ascending by page code, as page 00h lists them. */
-static const VPD_PAGE Pages[] = {
+static const VPD_PAGE VpdPages[] = {
     {0x00, FillSupportedPages}, {0x80, FillSerialNumber},         {0x83, FillIdentification},
     {0xB0, FillBlockLimits},    {0xB1, FillBlockCharacteristics}, {0xB2, FillProvisioning},
 };
 
-#define PAGE_COUNT (sizeof(Pages) / sizeof(Pages[0]))
+#define PAGE_COUNT (sizeof(VpdPages) / sizeof(VpdPages[0]))
 
 void ScsiVitalProductData(const SCSI_COMMAND *Command)
 {
@@ -60,8 +60,8 @@ void ScsiVitalProductData(const SCSI_COMMAND *Command)
     } Page = {.Header.PageCode = Cdb->PageCode};
 
     for (size_t Index = 0; Index < PAGE_COUNT; Index++) {
-        if (Pages[Index].Code == Cdb->PageCode) {
-            size_t Length = Pages[Index].Fill(Command->Disk, Page.Payload);
+        if (VpdPages[Index].Code == Cdb->PageCode) {
+            size_t Length = VpdPages[Index].Fill(Command->Disk, Page.Payload);
 
             Be16Store(&Page.Header.PageLength, (uint16_t)Length);
             ScsiAnswer(Command, &Page, sizeof(Page.Header) + Length, Be16Load(Cdb->Allocation));
@@ -76,7 +76,7 @@ static size_t FillSupportedPages(const SCSI_DISK *Disk, uint8_t *Payload)
 {
     (void)Disk;
     for (size_t Index = 0; Index < PAGE_COUNT; Index++) {
-        Payload[Index] = Pages[Index].Code;
+        Payload[Index] = VpdPages[Index].Code;
     }
     return PAGE_COUNT;
 }

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
-"""What tools/lint checks with (.clang-tidy) finds what it is there for, and leaves alone what is as it should be."""
+"""tools/lint finds what it is there for, in each source and between them, and leaves alone what is as it should be."""
+import importlib.machinery
+import importlib.util
 import pathlib
-import subprocess
 import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOADER = importlib.machinery.SourceFileLoader("lint", str(ROOT / "tools" / "lint"))
+lint = importlib.util.module_from_spec(importlib.util.spec_from_loader("lint", LOADER))
+LOADER.exec_module(lint)
+lint.HEADERS = ".*"
 CLEAN = """#include <stddef.h>
 int CountOf(const int *Values, size_t Length);
 int CountOf(const int *Values, size_t Length)
@@ -21,21 +26,25 @@ int CountOf(const int *Values, size_t Length)
 
 
 class Rules(unittest.TestCase):
-    def findings(self, text):
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder, "one.c")
-            path.write_text(text)
-            return subprocess.run(["clang-tidy-19", "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(path), "--",
-                                   "-std=c11"], capture_output=True, text=True, check=False)
+    def findings(self, *texts):
+        with tempfile.TemporaryDirectory() as sources, tempfile.TemporaryDirectory() as folder:
+            paths = [pathlib.Path(sources, f"{number}.c") for number in range(len(texts))]
+            commands = {}
+            for path, text in zip(paths, texts):
+                path.write_text(text)
+                commands[path] = {"directory": folder, "file": str(path), "command": f"clang-19 -std=c11 -c {path}"}
+            return lint.check(paths, commands, folder)
 
     def check(self, text, name):
-        done = self.findings(text)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn(name, done.stdout)
+        self.assertIn(name, self.findings(text))
 
     def test_a_clean_file(self):
-        done = self.findings(CLEAN)
-        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.findings(CLEAN), "")
+
+    def test_two_sources(self):
+        """The second calls a function of the first with what it can't bear."""
+        caller = "int CountOfNothing(void);\nint CountOfNothing(void)\n{\n    return CountOf(NULL, 1);\n}\n"
+        self.assertIn("clang-analyzer-core.NullDereference", self.findings(CLEAN, caller))
 
     def test_the_analyzer(self):
         body = "    int *First = NULL;\n    if (Length == 1) {\n        *First = 1;\n    }\n    return *Values;\n}\n"
