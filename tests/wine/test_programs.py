@@ -129,6 +129,20 @@ class Handler(Provided):
         self.assertNotIn("disk", self.mapped())
         self.assertRegex(self.ends(program).stdout, r"read errors [1-9]\d*, invalid 0\n$")
 
+    def test_resized(self):
+        """The disk grows while it is in use, as `rbd resize` has it."""
+        program, number = self.start("resize", "^serving")
+        self.assertEqual(program.process.stdout.readline(), b"resized to 16384 blocks: 0\r\n")
+        limit = time.monotonic() + bed.COMMAND_SECONDS
+        while self.info(number)["length"] != str(8 * MIB):
+            self.assertLess(time.monotonic(), limit, "Windows does not see the new size")
+            self.read(number, 0, 512)  # the next request is told that the capacity has changed
+        content = random.Random(6).randbytes(MIB)
+        self.write(number, 7 * MIB, content)
+        self.assertEqual(self.read(number, 7 * MIB, MIB), content)
+        self.handler("remove", "disk")
+        self.ends(program)
+
     def test_removed_hard_in_use(self):
         program, number = self.start("serve", "^serving")
         holder = self.hold(number)
