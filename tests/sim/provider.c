@@ -144,7 +144,7 @@ static void *ServerMain(void *Context)
             CHECK(Fetch.DataBufferSize == 0 && Fetch.Request.RequestHandle == 0);
             return NULL;
         }
-        Server->Fetched++;
+        atomic_fetch_add(&Server->Fetched, 1);
         ProviderSuccess(&Response, &Fetch.Request);
         if (Provider->Answer(Server, &Fetch.Request, Fetch.DataBufferSize, &Response)) {
             Status = ProviderSend(Provider, &Response, Server->Buffer, ReadBytes(Provider, &Fetch.Request));

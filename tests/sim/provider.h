@@ -12,6 +12,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "bed.h"
 
@@ -26,7 +27,7 @@ typedef struct {
     unsigned Index;
     pthread_t Thread;
     void *Buffer;
-    volatile unsigned Fetched; /* requests */
+    atomic_uint Fetched; /* requests */
 } SERVER_THREAD;
 
 /*

@@ -194,14 +194,16 @@ static void Reservations(void)
     Dismiss();
 }
 
-/* Reads and writes until its disk is gone. */
+/* Reads and writes until its disk is gone, where nobody else does. */
 static void *Reader(void *Context)
 {
+    static atomic_uint Readers;
     DISK *Own = Context;
+    uint32_t First = atomic_fetch_add(&Readers, 1) * 128 % BLOCKS;
     UCHAR Cdb[16], Data[8 * BLOCK] = {0};
     for (uint32_t Round = 0;; Round++) {
         bool Write = Round % 2 == 0;
-        DiskCdb16(Cdb, Write ? 0x8A : 0x88, Round % 64, 8, false);
+        DiskCdb16(Cdb, Write ? 0x8A : 0x88, First + Round % 64, 8, false);
         UCHAR Status =
             DiskCommand(Own, Cdb, 16, Write ? SRB_FLAGS_DATA_OUT : SRB_FLAGS_DATA_IN, Data, sizeof(Data), NULL);
         if (Status != SRB_STATUS_SUCCESS) {
@@ -225,7 +227,7 @@ static void ComeAndGo(void)
         for (int Index = 0; Index < 3; Index++) {
             CHECK(pthread_create(&Readers[Index], NULL, Reader, &Disk) == 0);
         }
-        while (Provider.Threads[0].Fetched < (unsigned)Round) {
+        while (atomic_load(&Provider.Threads[0].Fetched) < (unsigned)Round) {
             GroundSleep(1000);
         }
         CHECK(BedUnmap(&Bed, "served") == STATUS_SUCCESS);
