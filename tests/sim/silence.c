@@ -93,6 +93,41 @@ static void Sleep(void)
     BedStop(&Bed);
 }
 
+/* An answer ends it as a fetch does: for what is asked later, and for what is owed still. */
+static void AnswersAreHeard(void)
+{
+    static SERVED Served;
+    static DISK_IO Other;
+    static UCHAR Data[4096];
+    UCHAR Cdb[16];
+    BED Bed;
+    printf("silence, and answers\n");
+    fflush(stdout);
+    Start(&Bed, 0);
+    Serve(&Served, &Bed, "served", 1);
+    Limits(true, 15000, 3600000);
+    Works(&Served);
+    Pass(100000);
+    Request(&Served, 0x88, 4096);
+    Pass(1800);
+    CHECK(BedDiskCount(&Bed) == 1);
+    DiskCdb16(Cdb, 0x88, 8, sizeof(Data) / BLOCK_BYTES, false);
+    DiskBegin(&Served.Disk, &Other, false, Cdb, 16, SRB_FLAGS_DATA_IN, Data, sizeof(Data));
+    FetchOne(&Served);
+    WNBD_IOCTL_FETCH_REQ_COMMAND First = Served.Fetch;
+    FetchOne(&Served);
+    Pass(2700);
+    CHECK(Answer(&Served) == STATUS_SUCCESS);
+    Pass(2700);
+    CHECK(BedDiskCount(&Bed) == 1);
+    Served.Fetch = First;
+    CHECK(Answer(&Served) == STATUS_SUCCESS);
+    CHECK(DiskWait(&Served.Io, NULL) == SRB_STATUS_SUCCESS && DiskWait(&Other, NULL) == SRB_STATUS_SUCCESS);
+    EndProvider(&Served);
+    CheckGone(&Served, &Bed, 0);
+    BedStop(&Bed);
+}
+
 /* Windows gives the request up: the answer is owed nevertheless, even if the process has asked for more since. */
 static void SilenceAfterReset(bool Asks)
 {
@@ -182,6 +217,7 @@ static void OldestCounts(bool GivenUp)
 int main(void)
 {
     Silence();
+    AnswersAreHeard();
     SilenceAfterReset(false);
     SilenceAfterReset(true);
     NothingIsOwed();
