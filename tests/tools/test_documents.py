@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
-"""What people read: that the documents lead somewhere and say what they must."""
+"""What people read: that the documents lead somewhere and say what they must, and that their commands do it."""
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import unittest
 
 from leftovers import ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+import document_blocks  # noqa: E402
 
 SCREEN_LINES = 25
 # Folders and files of the project that this one succeeds; whoever looks for one of them finds it in README's table.
@@ -50,7 +54,7 @@ class Readme(unittest.TestCase):
         section = self.text.split("### Driver options\n")[1].split("\n## ")[0]
         rows = re.findall(r"OPTION\((\w+), (\w+), (\w+), (\w+), (\w+), (\w+)\)", read("core/base/option_table.h"))
         self.assertEqual(len(rows), 10)
-        shown = re.findall(r"(?m)^    (\w+) +: (\w+) \(Default: (\w+)\)$", section)
+        shown = re.findall(r"(?m)^(\w+) +: (\w+) \(Default: (\w+)\)$", section)
         described = {name: (values, effect) for names, values, effect in
                      re.findall(r"(?m)^\| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", section)
                      for name in re.findall(r"`(\w+)`", names)}
@@ -83,14 +87,75 @@ class Readme(unittest.TestCase):
                 self.assertEqual(len(list(pathlib.Path(out).glob("*.exe"))), 1)
 
 
+def links(name):
+    """Where a document's relative links lead, from the top of the tree."""
+    return [(ROOT / name).parent / target for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(name))]
+
+
 class Links(unittest.TestCase):
     def test_every_relative_link_leads_somewhere(self):
-        names = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, check=True, capture_output=True,
-                               text=True).stdout.split("\0")[:-1]
-        self.assertIn("README.md", names)
-        for name in names:
-            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(name)):
-                self.assertTrue(((ROOT / name).parent / target).exists(), f"{name} links to {target}")
+        self.assertIn("README.md", document_blocks.documents())
+        for name in document_blocks.documents():
+            for target in links(name):
+                self.assertTrue(target.exists(), f"{name} links to {target}")
+
+    def test_readme_leads_to_every_document(self):
+        """In any number of steps. docs/decisions is linked to as a whole."""
+        known, new = set(), {"README.md"}
+        while new:
+            known |= new
+            targets = [target.resolve() for name in new for target in links(name)]
+            if ROOT / "docs" / "decisions" in targets:
+                targets += (ROOT / "docs" / "decisions").glob("*.md")
+            new = {str(target.relative_to(ROOT)) for target in targets if target.suffix == ".md"} - known
+        self.assertEqual(set(document_blocks.documents()) - known, set())
+
+
+class Commands(unittest.TestCase):
+    """The blocks marked `console run`; wine.documents runs those for Windows."""
+
+    def test_commands(self):
+        ran = 0
+        for document in document_blocks.documents():
+            with tempfile.TemporaryDirectory() as folder:
+                for entry in ROOT.iterdir():
+                    (pathlib.Path(folder) / entry.name).symlink_to(entry)
+                for command in document_blocks.commands(document, "run"):
+                    done = subprocess.run(["sh", "-c", command.words], cwd=folder, stdin=subprocess.DEVNULL, text=True,
+                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+                    command.check(self, done.returncode, done.stdout)
+                    ran += 1
+        self.assertGreaterEqual(ran, 3)
+
+    def test_every_console_is_run(self):
+        """So that none is forgotten for a mark that is misspelt."""
+        for document in document_blocks.documents():
+            for mark in re.findall(r"(?m)^```(console.*)$", read(document)):
+                self.assertIn(mark, ("console run", "console wine"), document)
+
+
+class ThreatModel(unittest.TestCase):
+    """Every row of a check names a function or number in a file that has it, and a test that there is."""
+
+    TESTS = {"fuzz": "tests/fuzz/fuzz_{}.c", "sim": "tests/sim/{}.c", "wine": "tests/wine/test_{}.py",
+             "unit": "tests/unit/{}.c", "cli": "tests/cli/{}.test", "packaging": "tests/packaging/test_{}.py"}
+    OTHER_TESTS = {"sim.seeds": "tests/sim/seeds/seeds.c"}
+
+    def test_rows(self):
+        rows = re.findall(r"(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", read("docs/threat-model.md"))
+        rows = [row for row in rows if row[2] != "test" and re.search(r"`\w+(\.\w+)+`|by design", row[2])]
+        self.assertGreater(len(rows), 25)
+        for row in rows:
+            spans = re.findall(r"`([^`]+)`", row[1])
+            files = [span for span in spans if "/" in span]
+            texts = "".join(read(name) for name in files)
+            for name in spans:
+                if re.fullmatch(r"[A-Z]\w*[a-z]\w*|[A-Z]+_[A-Z_]+", name) and name != "RemoveStaleConnections":
+                    self.assertRegex(texts, rf"\b{name}\b", row[0])
+            for name in re.findall(r"`(\w+(?:\.\w+)+)`", row[2]):
+                kind, subject = name.split(".", 1)
+                path = self.OTHER_TESTS.get(name, self.TESTS[kind].format(subject.replace(".", "_")))
+                self.assertTrue((ROOT / path).exists(), f"{row[0]}: {name}")
 
 
 class Disk(unittest.TestCase):
