@@ -105,10 +105,10 @@ class Deps(unittest.TestCase):
         self.refused("what they should bring is not found", calls_apt=True)
 
     def test_every_group_is_in_the_list(self):
-        listed = subprocess.run([DEPS, "--list", "build", "run", "dist", "test"], capture_output=True, text=True,
-                                timeout=60, check=True).stdout.split()
+        listed = subprocess.run([DEPS, "--list", "build", "run", "dist", "test", "ceph"], capture_output=True,
+                                text=True, timeout=60, check=True).stdout.split()
         for package in ("clang-19", "lld-19", "wine", "nbd-server", "osslsigncode", "nbdkit", "qemu-utils",
-                        "libnbd-bin", "libnbd-dev", "valgrind", "libcmocka-dev"):
+                        "libnbd-bin", "libnbd-dev", "valgrind", "libcmocka-dev", "ceph-osd", "qemu-block-extra"):
             self.assertIn(package, listed)
 
 
