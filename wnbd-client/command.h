@@ -22,11 +22,13 @@ typedef enum {
 typedef struct {
     const char *Name; /* without the dashes; NULL ends the list */
     OPTION_KIND Kind;
-    const char *Value;       /* what help calls the value; NULL for a flag */
-    uint64_t Minimum;        /* OPTION_NUMBER */
-    uint64_t Maximum;        /* OPTION_NUMBER: largest value; OPTION_TEXT: longest, bytes */
-    uint64_t Choices[2];     /* OPTION_NUMBER: the only values allowed, if the first is not 0 */
-    uint64_t Default;        /* OPTION_NUMBER: used when the option is not given, if not 0 */
+    const char *Value;   /* what help calls the value; NULL for a flag */
+    bool ValueOptional;  /* OPTION_NUMBER: without a value it is Default; the next argument is one if it has digits only
+                          */
+    uint64_t Minimum;    /* OPTION_NUMBER */
+    uint64_t Maximum;    /* OPTION_NUMBER: largest value; OPTION_TEXT: longest, bytes */
+    uint64_t Choices[2]; /* OPTION_NUMBER: the only values allowed, if the first is not 0 */
+    uint64_t Default;    /* OPTION_NUMBER: used when the option is not given, if not 0 */
     const char *DefaultText; /* OPTION_TEXT: what help says of the default; NULL: nothing */
     const char *Needs;       /* option without which this one has no meaning, or NULL */
     const char *NeedsWhy;    /* said when it is missing */
@@ -87,7 +89,8 @@ uint32_t CommandVersion(const COMMAND_LINE *Line);         /* cmd_info.c */
 uint32_t CommandHelp(const COMMAND_LINE *Line);            /* cmd_info.c */
 uint32_t CommandList(const COMMAND_LINE *Line);            /* cmd_show.c */
 uint32_t CommandShow(const COMMAND_LINE *Line);            /* cmd_show.c */
-uint32_t CommandStats(const COMMAND_LINE *Line);           /* cmd_show.c */
+uint32_t CommandStats(const COMMAND_LINE *Line);           /* cmd_stats.c */
+uint32_t CommandMetrics(const COMMAND_LINE *Line);         /* cmd_metrics.c */
 uint32_t CommandMap(const COMMAND_LINE *Line);             /* cmd_map.c */
 uint32_t CommandUnmap(const COMMAND_LINE *Line);           /* cmd_unmap.c */
 uint32_t CommandListOptions(const COMMAND_LINE *Line);     /* cmd_option.c */

@@ -15,9 +15,12 @@
 #define NAME_MAX_BYTES (WNBD_MAX_NAME_LENGTH - 1)
 #define PATH_MAX_BYTES 32767
 #define MILLISECONDS 1000
+#define WATCH_SECONDS_MAX 86400
 #define SECONDS_MAX (UINT32_MAX / MILLISECONDS) /* the library takes milliseconds in 32 bits */
 
 #define INSTANCE_ARGUMENT(HelpText) {.Name = "instance-name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = (HelpText)}
+
+#define JSON_OPTION {.Name = "json", .Help = "print it as JSON, for scripts"}
 
 #define OPTION_ARGUMENT {.Name = "name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = "the option, as 'list-opt' names it"}
 
@@ -61,6 +64,7 @@ const COMMAND_SPEC CommandTable[] = {
         .Description = "Prints a header, and a line for each disk: the process that mapped it, the number Windows gave "
                        "the disk (-1 while it has none), whether it is an NBD disk, the program that owns it, and its "
                        "instance name.",
+        .Options = {JSON_OPTION},
     },
     {
         .Name = "show",
@@ -68,6 +72,7 @@ const COMMAND_SPEC CommandTable[] = {
         .Summary = "show everything about one disk",
         .Description = "MaxIOReqPerLun and MaxIOReqPerAdapter are Windows' own limits; -1: Windows does not tell them.",
         .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+        .Options = {JSON_OPTION},
     },
     {
         .Name = "map",
@@ -146,8 +151,33 @@ const COMMAND_SPEC CommandTable[] = {
         .Name = "stats",
         .Handler = CommandStats,
         .Summary = "print the driver's I/O counters of one disk",
-        .Description = "The TimeSince... lines are in milliseconds; -1: it has not happened yet.",
+        .Description =
+            "The TimeSince... lines are in milliseconds; -1: it has not happened yet. With --watch: what each "
+            "kind of operation did since the line before, and the time within which 50 and 99 of 100 "
+            "requests were done.",
         .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+        .Options = {{.Name = "json",
+                     .Help = "print it as JSON, for scripts, with bytes and latencies of each kind of operation"},
+                    {.Name = "watch",
+                     .Kind = OPTION_NUMBER,
+                     .Value = "[SECONDS]",
+                     .ValueOptional = true,
+                     .Minimum = 1,
+                     .Maximum = WATCH_SECONDS_MAX,
+                     .Default = 1,
+                     .Help = "look again and again, until Ctrl-C is pressed or the disk goes"}},
+    },
+    {
+        .Name = "metrics",
+        .Handler = CommandMetrics,
+        .Summary = "print the counters of all disks for Prometheus",
+        .Description = "Prints the text format that Prometheus reads. The textfile collectors of node_exporter and "
+                       "windows_exporter take it from a file.",
+        .Options = {{.Name = "output",
+                     .Kind = OPTION_TEXT,
+                     .Value = "FILE",
+                     .Maximum = PATH_MAX_BYTES,
+                     .Help = "write it to a file, whose content is replaced at once"}},
     },
     {
         .Name = "list-opt",

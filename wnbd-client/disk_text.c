@@ -6,11 +6,13 @@
 
 #include <string.h>
 
+#include "latency.h"
 #include "output.h"
 
 #define UNITS_PER_MS 10000 /* of 100 ns */
 #define INFO_WIDTH 25
 #define STATS_WIDTH 30
+#define WATCH_VALUES 6
 
 /* Room for a name of the driver's with every byte shown, and for a UTF-16 one as UTF-8. */
 typedef struct {
@@ -145,4 +147,66 @@ void DiskTextPrintStats(const WNBD_DRV_STATS *Stats, uint64_t Now)
     PrintCounter("TimeSinceLastReceivedReqMs", ElapsedMs(Stats->LastReceivedReqTimestamp, Now));
     PrintCounter("TimeSinceLastSubmittedReqMs", ElapsedMs(Stats->LastSubmittedReqTimestamp, Now));
     PrintCounter("TimeSinceLastReplyMs", ElapsedMs(Stats->LastReplyTimestamp, Now));
+}
+
+/* How the lines of a watch are laid out: the header's texts, and the values'. */
+static void PrintWatchRow(const char *Time, const char *Operation, const char *const Values[WATCH_VALUES])
+{
+    OutputPrint("%-8s  %-9s  %10s  %9s  %9s  %9s  %6s  %7s\n", Time, Operation, Values[0], Values[1], Values[2],
+                Values[3], Values[4], Values[5]);
+}
+
+void DiskTextPrintWatchHeader(void)
+{
+    static const char *const Titles[WATCH_VALUES] = {"Requests/s", "MiB/s", "P50Us", "P99Us", "Failed", "Aborted"};
+    PrintWatchRow("Time", "Operation", Titles);
+}
+
+static void FormatPercentile(char *Buffer, size_t Size, const WNBD_OPERATION_STATS *Stats, unsigned Percent)
+{
+    uint64_t Us = LatencyPercentile(Stats->Latencies, Percent);
+    if (Us == LATENCY_NONE) {
+        snprintf(Buffer, Size, "-");
+    } else if (Us == LATENCY_BEYOND) {
+        snprintf(Buffer, Size, ">%llu", 1ull << (WNBD_LATENCY_BUCKETS - 2));
+    } else {
+        snprintf(Buffer, Size, "%llu", (unsigned long long)Us);
+    }
+}
+
+static void PrintWatchOperation(const char *Time, const char *Operation, const WNBD_OPERATION_STATS *Stats,
+                                double Seconds)
+{
+    char Values[WATCH_VALUES][32];
+    const char *Texts[WATCH_VALUES];
+    snprintf(Values[0], sizeof(Values[0]), "%.1f", (double)Stats->Completed / Seconds);
+    snprintf(Values[1], sizeof(Values[1]), "%.2f", (double)Stats->Bytes / Seconds / (1024.0 * 1024.0));
+    FormatPercentile(Values[2], sizeof(Values[2]), Stats, 50);
+    FormatPercentile(Values[3], sizeof(Values[3]), Stats, 99);
+    snprintf(Values[4], sizeof(Values[4]), "%llu", (unsigned long long)Stats->Failed);
+    snprintf(Values[5], sizeof(Values[5]), "%llu", (unsigned long long)Stats->Aborted);
+    for (size_t Index = 0; Index < WATCH_VALUES; Index++) {
+        Texts[Index] = Values[Index];
+    }
+    PrintWatchRow(Time, Operation, Texts);
+}
+
+void DiskTextPrintWatch(const WNBD_DRV_STATS_EX *Before, const WNBD_DRV_STATS_EX *Now)
+{
+    SYSTEMTIME Local;
+    char Time[16];
+    bool Idle = true;
+    GetLocalTime(&Local);
+    snprintf(Time, sizeof(Time), "%02u:%02u:%02u", Local.wHour, Local.wMinute, Local.wSecond);
+    for (size_t Index = 0; Index < WNBD_OPERATION_COUNT; Index++) {
+        WNBD_OPERATION_STATS Between;
+        LatencyBetween(&Before->Operations[Index], &Now->Operations[Index], &Between);
+        if (Between.Completed != 0 || Between.Aborted != 0) {
+            PrintWatchOperation(Time, LatencyNames[Index], &Between, LatencyInterval(Before, Now));
+            Idle = false;
+        }
+    }
+    if (Idle) {
+        OutputPrint("%s  idle\n", Time);
+    }
 }

@@ -23,3 +23,8 @@ void DiskTextPrintInfo(const WNBD_CONNECTION_INFO *Info, const DISK_LIMITS *Limi
  * printed in milliseconds; -1 for what has not happened, 0 if a time stamp is ahead of Now (the clock ticks coarsely).
  */
 void DiskTextPrintStats(const WNBD_DRV_STATS *Stats, uint64_t Now);
+
+/* `stats --watch`: the header, and the lines for what each operation did between two looks; "idle" if none did
+ * anything. */
+void DiskTextPrintWatchHeader(void);
+void DiskTextPrintWatch(const WNBD_DRV_STATS_EX *Before, const WNBD_DRV_STATS_EX *Now);

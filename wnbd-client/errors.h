@@ -11,7 +11,9 @@
 typedef enum {
     ACTION_ANY = 0, /* in the table: whatever was tried */
     ACTION_LIST,
-    ACTION_DISK, /* anything about one disk that must exist: show, stats */
+    ACTION_DISK,       /* anything about one disk that must exist: show, stats */
+    ACTION_OPERATIONS, /* what has been counted of each operation */
+    ACTION_WATCH,      /* the same of a disk that was there */
     ACTION_MAP,
     ACTION_SERVE, /* a disk that was mapped: the program goes on with it */
     ACTION_UNMAP,
@@ -22,7 +24,7 @@ typedef enum {
     ACTION_INSTALL,
     ACTION_UNINSTALL,
     ACTION_RESTART, /* the adapter */
-    ACTION_OUTPUT,  /* writing to standard output */
+    ACTION_OUTPUT,  /* writing to standard output, or a file */
 } ACTION;
 
 /* A failure. Strings that do not apply are NULL; they need not be safe to show. */

@@ -14,6 +14,9 @@
 #include "base/utf8.h"
 
 #define LINE_WIDTH 80
+#define SUFFIX_MAX 24 /* characters of what a temporary file's name has behind its owner's, with terminator */
+#define RENAME_TRIES 20
+#define RENAME_PAUSE_MS 50
 #define WIDE_MAX 256 /* characters of a text of the driver's */
 
 static volatile LONG FirstFailure;
@@ -70,23 +73,26 @@ static char *LineEndsAdd(const char *Text)
     return Copy;
 }
 
-static DWORD StreamWrite(DWORD Which, const char *Text)
+/* Writes Text as it is. */
+static DWORD StreamWriteExact(DWORD Which, const char *Text)
 {
     HANDLE Stream = GetStdHandle(Which);
-    if (Stream == NULL || Stream == INVALID_HANDLE_VALUE) {
+    size_t LengthBytes = strlen(Text);
+    if (Stream == NULL || Stream == INVALID_HANDLE_VALUE || LengthBytes == 0) {
         return ERROR_SUCCESS; /* nobody gave us such a stream, so nobody misses it */
     }
+    DWORD Mode;
+    return GetConsoleMode(Stream, &Mode) ? ConsoleWrite(Stream, Text, (int)LengthBytes)
+                                         : FileWrite(Stream, Text, (DWORD)LengthBytes);
+}
+
+static DWORD StreamWrite(DWORD Which, const char *Text)
+{
     char *Copy = LineEndsAdd(Text);
     if (Copy == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    DWORD Mode;
-    size_t LengthBytes = strlen(Copy);
-    DWORD Status = ERROR_SUCCESS;
-    if (LengthBytes > 0) {
-        Status = GetConsoleMode(Stream, &Mode) ? ConsoleWrite(Stream, Copy, (int)LengthBytes)
-                                               : FileWrite(Stream, Copy, (DWORD)LengthBytes);
-    }
+    DWORD Status = StreamWriteExact(Which, Copy);
     free(Copy);
     return Status;
 }
@@ -107,15 +113,73 @@ static DWORD StreamPrint(DWORD Which, const char *Format, va_list Arguments)
     return Status;
 }
 
+static void FailureKeep(DWORD Status)
+{
+    if (Status != ERROR_SUCCESS) {
+        InterlockedCompareExchange(&FirstFailure, (LONG)Status, 0);
+    }
+}
+
 void OutputPrint(const char *Format, ...)
 {
     va_list Arguments;
     va_start(Arguments, Format);
-    DWORD Status = StreamPrint(STD_OUTPUT_HANDLE, Format, Arguments);
+    FailureKeep(StreamPrint(STD_OUTPUT_HANDLE, Format, Arguments));
     va_end(Arguments);
-    if (Status != ERROR_SUCCESS) {
-        InterlockedCompareExchange(&FirstFailure, (LONG)Status, 0);
+}
+
+void OutputExact(const char *Text)
+{
+    FailureKeep(StreamWriteExact(STD_OUTPUT_HANDLE, Text));
+}
+
+static DWORD FileCreate(const WCHAR *Path, const char *Text)
+{
+    HANDLE File = CreateFileW(Path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (File == INVALID_HANDLE_VALUE) {
+        return GetLastError();
     }
+    DWORD Status = FileWrite(File, Text, (DWORD)strlen(Text));
+    CloseHandle(File);
+    return Status;
+}
+
+/* Who reads the file may keep it from being replaced meanwhile, which doesn't take long. */
+static DWORD FileRename(const WCHAR *From, const WCHAR *To)
+{
+    DWORD Status = ERROR_SUCCESS;
+    for (int Try = 0; Try < RENAME_TRIES; Try++) {
+        if (MoveFileExW(From, To, MOVEFILE_REPLACE_EXISTING)) {
+            return ERROR_SUCCESS;
+        }
+        Status = GetLastError();
+        if (Status != ERROR_SHARING_VIOLATION && Status != ERROR_ACCESS_DENIED) {
+            break;
+        }
+        Sleep(RENAME_PAUSE_MS);
+    }
+    return Status;
+}
+
+uint32_t OutputReplaceFile(const char *Path, const char *Text)
+{
+    int Length = MultiByteToWideChar(CP_UTF8, 0, Path, -1, NULL, 0);
+    WCHAR *Wide = malloc(((size_t)Length * 2 + SUFFIX_MAX) * sizeof(*Wide));
+    if (Wide == NULL) {
+        return ERROR_OUTOFMEMORY;
+    }
+    WCHAR *Beside = Wide + Length;
+    MultiByteToWideChar(CP_UTF8, 0, Path, -1, Wide, Length);
+    swprintf(Beside, (size_t)Length + SUFFIX_MAX, L"%ls.%lu.tmp", Wide, GetCurrentProcessId());
+    DWORD Status = FileCreate(Beside, Text);
+    if (Status == ERROR_SUCCESS) {
+        Status = FileRename(Beside, Wide);
+    }
+    if (Status != ERROR_SUCCESS) {
+        DeleteFileW(Beside);
+    }
+    free(Wide);
+    return Status;
 }
 
 void OutputError(const char *Format, ...)

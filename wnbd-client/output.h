@@ -18,6 +18,15 @@ void OutputPrint(const char *Format, ...) PRINTF_LIKE(1, 2);
 /* The same for standard error; its failures are ignored, as there is nowhere left to report them. */
 void OutputError(const char *Format, ...) PRINTF_LIKE(1, 2);
 
+/* Writes Text to standard output as it is, with its own line ends, for programs. A failure is kept for OutputStatus. */
+void OutputExact(const char *Text);
+
+/*
+ * Makes Text the content of the file Path (UTF-8) as it is: another file beside it is written first and then takes its
+ * name, so that who reads Path finds the old content or the new one. Returns a Win32 error code, 0 for success.
+ */
+uint32_t OutputReplaceFile(const char *Path, const char *Text);
+
 /* Returns the Win32 code of the first write to standard output that failed, 0 if none did. */
 uint32_t OutputStatus(void);
 

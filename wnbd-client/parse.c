@@ -149,6 +149,12 @@ static bool OptionUnknown(PARSER *Parser, const char *Argument, size_t Length)
                      Command->Name);
 }
 
+static bool ParseNumberFollows(const PARSER *Parser)
+{
+    return Parser->Next < Parser->Count && Parser->Arguments[Parser->Next][0] != '\0' &&
+           Parser->Arguments[Parser->Next][strspn(Parser->Arguments[Parser->Next], "0123456789")] == '\0';
+}
+
 /* An option is there that may be there once. */
 static bool ParsePresent(PARSER *Parser, const char *Name, bool *Present)
 {
@@ -182,6 +188,9 @@ static bool ParseOption(PARSER *Parser, const char *Argument)
     bool *Present = Common ? &Line->Debug : &Line->Options[Index].Present;
     if (!ParsePresent(Parser, Option->Name, Present)) {
         return false;
+    }
+    if (Option->ValueOptional && Inline == NULL && !ParseNumberFollows(Parser)) {
+        return true;
     }
     if (Option->Kind != OPTION_FLAG) {
         const char *Text = OptionTakeValue(Parser, Option, Inline);

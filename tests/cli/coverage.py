@@ -15,7 +15,8 @@ import run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LITERAL = r'"(?:[^"\\\n]|\\.)*"'
 LITERALS = rf"{LITERAL}(?:\s*{LITERAL})*"
-COMMANDS = {"LIST": "list", "DISK": "show stats", "MAP": "map", "SERVE": "map", "UNMAP": "unmap rm",
+COMMANDS = {"LIST": "list", "DISK": "show stats", "OPERATIONS": "stats metrics", "WATCH": "stats", "MAP": "map",
+            "SERVE": "map", "UNMAP": "unmap rm",
             "VERSION": "version -v", "OPTION": "list-opt get-opt set-opt reset-opt", "KEPT_OPTION": "get-opt",
             "FIND_INF": "install-driver", "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver",
             "RESTART": "reset-adapter"}

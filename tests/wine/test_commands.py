@@ -4,14 +4,20 @@
 
 Usage: tools/wine-env python3 tests/wine/test_commands.py
 """
+import json
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
 import bed
 from bed import MIB, ROOT, servers
+
+sys.path.insert(0, str(ROOT / "tests" / "cli"))
+import prometheus  # noqa: E402
 
 STATS = ["TotalReceivedIORequests", "TotalSubmittedIORequests", "TotalReceivedIOReplies", "UnsubmittedIORequests",
          "PendingSubmittedIORequests", "AbortedSubmittedIORequests", "AbortedUnsubmittedIORequests",
@@ -91,6 +97,58 @@ class Commands(bed.Case):
         self.assertEqual(stats["OutstandingIOCount"], 0)
         self.assertEqual(stats["PendingSubmittedIORequests"], 0)
         self.assertGreaterEqual(stats["TotalReceivedIORequests"], stats["TotalSubmittedIORequests"])
+
+    def operations(self):
+        """What stats --json says of the disk's operations; everything adds up."""
+        stats = json.loads(self.client("stats", "disk", "--json").stdout)
+        ended = 0
+        for operation in stats["Operations"].values():
+            self.assertEqual(sum(operation["Latencies"]), operation["Completed"])
+            ended += operation["Completed"] + operation["Aborted"]
+        self.assertEqual(ended + stats["OutstandingIOCount"], stats["TotalReceivedIORequests"])
+        return stats["Operations"]
+
+    def test_statistics(self):
+        number = self.map("disk", self.serve_one())
+        before = self.operations()
+        self.digest(number)
+        self.write(number, MIB, bytes(3 * MIB))
+        self.disktool(number, "flush")
+        after = self.operations()
+        self.assertEqual(after["Read"]["Bytes"] - before["Read"]["Bytes"], 8 * MIB)
+        self.assertEqual(after["Write"]["Bytes"] - before["Write"]["Bytes"], 3 * MIB)
+        self.assertGreater(after["Flush"]["Completed"], before["Flush"]["Completed"])
+        path = self.folder / "wnbd.prom"
+        self.client("metrics", "--output", self.windows(path))
+        metrics = prometheus.read(path.read_bytes())
+        for operation, values in self.operations().items():
+            labels = {"disk": "disk", "operation": operation.lower()}
+            self.assertEqual(metrics["wnbd_disk_operation_bytes_total"].value(**labels), values["Bytes"])
+            self.assertEqual(metrics["wnbd_disk_operation_duration_seconds"].value("_count", **labels),
+                             values["Completed"])
+        [disk] = json.loads(self.client("list", "--json").stdout)["Disks"]
+        self.assertEqual((disk["InstanceName"], disk["DiskNumber"]), ("disk", number))
+        self.assertEqual(json.loads(self.client("show", "disk", "--json").stdout)["BlockCount"], 8 * MIB // 512)
+
+    def watch(self):
+        """stats --watch, which has looked at least once."""
+        program = bed.Program(["wnbd-client", "stats", "disk", "--watch"])
+        self.addCleanup(self.let_go, program)
+        self.assertIn(b"Operation", program.process.stdout.readline())
+        self.assertTrue(program.process.stdout.readline())
+        return program
+
+    def test_watching_ends_with_ctrl_c_and_with_the_disk(self):
+        self.map("disk", self.serve_one())
+        program = self.watch()
+        program.process.send_signal(signal.SIGINT)
+        done = program.wait()
+        self.assertEqual((done.status, done.stderr), (0, ""), str(done))
+        program = self.watch()
+        self.unmap("disk")
+        done = program.wait()
+        self.assertEqual(done.status, 2, str(done))
+        self.assertIn("cannot go on watching disk: the disk is gone (", done.stderr)
 
     def test_export_name_is_the_instance_name(self):
         server = self.serve_one(export="foo")

@@ -3,7 +3,8 @@
  * A libwnbd.dll for tests: it answers as the script in the file FAKE_WNBD_SCRIPT says and appends each call, with its
  * arguments, to the file FAKE_WNBD_CALLS. A script has lines of fields that are separated by tabs:
  *
- *   FUNCTION status KEY=VALUE...   what FUNCTION returns and fills in; FUNCTION without a line returns 0 and zeroes
+ *   FUNCTION status KEY=VALUE...   what FUNCTION returns and fills in; FUNCTION without a line returns 0 and zeroes;
+ *                                  WnbdGetDriverStatsEx may have one for each call
  *   disk KEY=VALUE...              a disk for WnbdList; the first of the name asked for is WnbdShow's
  *   export NAME                    an export for WnbdListExports
  *   option KEY=VALUE...            an option for WnbdListDrvOpt: Name, Type (WnbdOptValType), Default, Value
@@ -261,10 +262,8 @@ static UINT64 StampFill(const char *Fields, const char *Key)
     return AgoMs == INT64_MIN ? 0 : (UINT64)((INT64)GetTickCount64() - AgoMs) * 10000;
 }
 
-DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats)
+static void CountersFill(const char *Fields, WNBD_DRV_STATS *Stats)
 {
-    const char *Fields = ScriptFind("WnbdGetDriverStats", 0);
-    Record("WnbdGetDriverStats %s\n", InstanceName);
     memset(Stats, 0, sizeof(*Stats));
     Stats->TotalReceivedIORequests = FieldNumber(Fields, "TotalReceivedIORequests", 0);
     Stats->TotalSubmittedIORequests = FieldNumber(Fields, "TotalSubmittedIORequests", 0);
@@ -275,10 +274,57 @@ DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats)
     Stats->AbortedUnsubmittedIORequests = FieldNumber(Fields, "AbortedUnsubmittedIORequests", 0);
     Stats->CompletedAbortedIORequests = FieldNumber(Fields, "CompletedAbortedIORequests", 0);
     Stats->OutstandingIOCount = FieldNumber(Fields, "OutstandingIOCount", 0);
+}
+
+DWORD WnbdGetDriverStats(const char *InstanceName, PWNBD_DRV_STATS Stats)
+{
+    const char *Fields = ScriptFind("WnbdGetDriverStats", 0);
+    Record("WnbdGetDriverStats %s\n", InstanceName);
+    CountersFill(Fields, Stats);
     Stats->LastReceivedReqTimestamp = StampFill(Fields, "ReceivedAgoMs");
     Stats->LastSubmittedReqTimestamp = StampFill(Fields, "SubmittedAgoMs");
     Stats->LastReplyTimestamp = StampFill(Fields, "ReplyAgoMs");
     return StatusOf("WnbdGetDriverStats");
+}
+
+/* COMPLETED,FAILED,ABORTED,BYTES,SUM then BUCKET:COUNT for each that is not 0, separated by commas. */
+static void OperationFill(const char *Fields, const char *Key, WNBD_OPERATION_STATS *Stats)
+{
+    char Text[1024] = "";
+    UINT64 *const Values[] = {&Stats->Completed, &Stats->Failed, &Stats->Aborted, &Stats->Bytes, &Stats->LatencySum};
+    FieldText(Fields, Key, Text, sizeof(Text));
+    char *At = Text;
+    for (size_t Index = 0; *At != '\0'; Index++) {
+        UINT64 First = strtoull(At, &At, 10);
+        if (*At == ':') {
+            Stats->Latencies[First] = strtoull(At + 1, &At, 10);
+        } else {
+            *Values[Index] = First;
+        }
+        At += *At == ',';
+    }
+}
+
+/* Each call has a line of its own; without one it is like the last that has. */
+DWORD WnbdGetDriverStatsEx(const char *InstanceName, PWNBD_DRV_STATS_EX Stats)
+{
+    static const char *const Keys[WNBD_OPERATION_COUNT] = {"Read", "Write", "Flush", "Unmap", "Other"};
+    static const char *Fields;
+    static int Calls;
+    const char *Own = ScriptFind("WnbdGetDriverStatsEx", Calls++);
+    Fields = Own != NULL ? Own : Fields;
+    Record("WnbdGetDriverStatsEx %s\n", InstanceName);
+    memset(Stats, 0, sizeof(*Stats));
+    Stats->Version = WNBD_STATS_VERSION;
+    Stats->SizeBytes = sizeof(*Stats);
+    Stats->ConnectionId = (UINT64)FieldNumber(Fields, "ConnectionId", 1);
+    Stats->Timestamp = (UINT64)FieldNumber(Fields, "Timestamp", 0);
+    CountersFill(Fields, &Stats->Counters);
+    Stats->Counters.LastReceivedReqTimestamp = (UINT64)FieldNumber(Fields, "LastReceivedReqTimestamp", 0);
+    for (size_t Index = 0; Index < WNBD_OPERATION_COUNT; Index++) {
+        OperationFill(Fields, Keys[Index], &Stats->Operations[Index]);
+    }
+    return Fields != NULL ? strtoul(Fields, NULL, 0) : ERROR_SUCCESS;
 }
 
 DWORD WnbdRunNbdDaemon(const PWNBD_PROPERTIES Properties)
