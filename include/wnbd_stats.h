@@ -29,8 +29,8 @@ WNBD_ASSERT_SZ_EQ(WnbdOperation, 4);
 /**
  * One kind of operation since the disk was made. Requests are Windows' own, however many went to the server or process
  * for them; a write with FUA is one, whatever it is made of. Latencies are from when the driver got the request to its
- * end, by the clock that makes the time stamps, which goes in steps of up to 15.6 ms: a single request's is as coarse,
- * the sum of many is right.
+ * end, by the clock of the time stamps, but without the machine's sleep. It goes in steps of up to 15.6 ms: a single
+ * request's latency is as coarse, the sum of many is right.
  */
 typedef struct {
     UINT64 Completed;   /**< ended with an answer, good or bad */

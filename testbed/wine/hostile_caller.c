@@ -113,10 +113,10 @@ static bool Explained(DWORD Error)
 
 static void ThrowOne(HANDLE Adapter, UINT64 *State)
 {
-    static const ULONG Codes[] = {IOCTL_WNBD_PING,     IOCTL_WNBD_CREATE,       IOCTL_WNBD_REMOVE,
-                                  IOCTL_WNBD_LIST,     IOCTL_WNBD_STATS,        IOCTL_WNBD_VERSION,
-                                  IOCTL_WNBD_SHOW,     IOCTL_WNBD_CREATE_EX,    IOCTL_WNBD_FETCH_REQ,
-                                  IOCTL_WNBD_SEND_RSP, IOCTL_WNBD_SET_DISK_SIZE};
+    static const ULONG Codes[] = {IOCTL_WNBD_PING,     IOCTL_WNBD_CREATE,        IOCTL_WNBD_REMOVE,
+                                  IOCTL_WNBD_LIST,     IOCTL_WNBD_STATS,         IOCTL_WNBD_VERSION,
+                                  IOCTL_WNBD_SHOW,     IOCTL_WNBD_CREATE_EX,     IOCTL_WNBD_FETCH_REQ,
+                                  IOCTL_WNBD_SEND_RSP, IOCTL_WNBD_SET_DISK_SIZE, IOCTL_WNBD_STATS_EX};
     BYTE In[2048] = {0}, Out[6144 + 64];
     ULONG Code = Codes[Random(State) % (sizeof(Codes) / sizeof(Codes[0]))];
     DWORD Used, Control = WNBD_IOCTL_CONTROL_CODE, InBytes = Random(State) % sizeof(In);

@@ -73,6 +73,17 @@ static void RunStop(RUN *Run)
     remove(Run->LogPath);
 }
 
+/* Windows asked Requests times for this, whatever became of it on the wire, and it was Bytes of the disk. */
+static void Counted(RUN *Run, WnbdOperation Operation, uint64_t Requests, uint64_t Bytes)
+{
+    WNBD_IOCTL_STATS_COMMAND Command = {.IoControlCode = IOCTL_WNBD_STATS_EX, .InstanceName = "disk"};
+    WNBD_DRV_STATS_EX Stats;
+    CHECK(NativeIoctl(Run->Bed.File, WNBD_IOCTL_CONTROL_CODE, &Command, sizeof(Command), &Stats, sizeof(Stats), NULL) ==
+          STATUS_SUCCESS);
+    CHECK(Stats.Operations[Operation].Completed == Requests);
+    CHECK(Stats.Operations[Operation].Bytes == Bytes);
+}
+
 /* One READ or WRITE of CHUNK bytes at the disk's start. */
 static void Move(RUN *Run, bool Write, UCHAR Fill, bool Fua)
 {
@@ -118,6 +129,8 @@ static void TestSplit(void)
     Move(&Run, false, 0x21, false);
     CHECK(LogCount(&Run, " Write id=", "count=0x10000 ", "") == 32 && LogCount(&Run, " Write id=", "", "") == 32);
     CHECK(LogCount(&Run, " Read id=", "count=0x10000", "") == 32 && LogCount(&Run, " Read id=", "", "") == 32);
+    Counted(&Run, WnbdOperationWrite, 1, CHUNK);
+    Counted(&Run, WnbdOperationRead, 1, CHUNK);
     RunStop(&Run);
 }
 
@@ -130,6 +143,8 @@ static void TestFlushAfterWrite(void)
     Move(&Run, true, 0x31, true);
     CHECK(LogCount(&Run, " Write id=", "count=0x100000", " fua=0") == 2);
     CHECK(LogCount(&Run, " Flush id=", "", "") == 1);
+    Counted(&Run, WnbdOperationWrite, 1, CHUNK);
+    Counted(&Run, WnbdOperationFlush, 0, 0);
     RunStop(&Run);
 }
 
@@ -162,12 +177,14 @@ static void TestUnmap(void)
     CHECK(LogCount(&Run, " Trim id=", "offset=0x0 count=0x1000", "") == 1);
     CHECK(LogCount(&Run, " Trim id=", "offset=0x8000 count=0x2000", "") == 1);
     CHECK(LogCount(&Run, " Trim id=", "", "") == 2);
+    Counted(&Run, WnbdOperationUnmap, 1, (8 + 16) * 512);
     DiskCdb16(Verify, 0x88, 0, 1, false);
     CHECK(DiskCommand(&Run.Disk, Verify, 16, SRB_FLAGS_DATA_IN, Byte512, 512, NULL) == SRB_STATUS_SUCCESS);
     CHECK(Byte512[0] == 0 && Byte512[511] == 0);
     DiskCdb16(Verify, 0x8F, 8, 4, false);
     CHECK(DiskCommand(&Run.Disk, Verify, 16, 0, NULL, 0, NULL) == SRB_STATUS_SUCCESS);
     CHECK(LogCount(&Run, " Read id=", "offset=0x1000 count=0x800", "") == 1);
+    Counted(&Run, WnbdOperationOther, 1, 4 * 512);
     RunStop(&Run);
 }
 
