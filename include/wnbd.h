@@ -265,8 +265,8 @@ DWORD WnbdListExports(const char *Hostname, UINT32 PortNumber, DWORD TimeoutMs, 
 
 /**
  * Makes a disk on an NBD export and serves it from this process, over one connection, until it is removed: 0. Sets
- * Flags.UseUserspaceNbd itself; size and abilities are the server's, as with UseKernelNbd. Slower than that, for where
- * the driver should not talk to the network.
+ * Flags.UseUserspaceNbd itself; size and abilities are the server's, as with UseKernelNbd. For where the driver should
+ * not talk to the network; each request crosses into the process and back.
  *
  * A connection that is lost ends the disk: ERROR_CONNECTION_ABORTED, or another error of connections in
  * WNBD_CREATE_RESULT, which also says what else can fail before there is a disk; the log has the text. WnbdRemoveEx, in
