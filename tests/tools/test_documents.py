@@ -134,6 +134,18 @@ class Commands(unittest.TestCase):
                 self.assertIn(mark, ("console run", "console wine"), document)
 
 
+class UserGuide(unittest.TestCase):
+    def test_connection_errors_are_the_drivers(self):
+        section = read("docs/user-guide.md").split("### Connection errors\n")[1].split("\n###")[0]
+        shown = {name: int(code) for code, name in re.findall(r"(?m)^\| (\d+) \| (\w+) \|", section)}
+        codes = re.findall(r"(?m)^#define WIN32_(\w+) (\d+)u(?: +/\* (WSA\w+))?", read("driver/status.h"))
+        # Of disks that wnbd-client doesn't ask for, and of errors without a name.
+        codes = {wsa or f"ERROR_{name}": int(code) for name, code, wsa in codes
+                 if name not in ("NOT_SUPPORTED", "GEN_FAILURE")}
+        self.assertGreater(len(codes), 12)
+        self.assertEqual(shown, codes)
+
+
 class ThreatModel(unittest.TestCase):
     """Every row of a check names a function or number in a file that has it, and a test that there is."""
 
