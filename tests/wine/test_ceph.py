@@ -206,6 +206,7 @@ class Images(bed.Case):
         traffic = self.traffic(number, 3000)
         self.under_way(traffic, "disk", 100)
         CLUSTER.stop("osd")
+        self.assertIsNone(traffic.process.poll(), "the traffic had ended before the OSD did")
         CLUSTER.start_osd()
         self.faultless(traffic)
         self.disktool(number, "flush")
