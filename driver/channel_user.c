@@ -246,6 +246,9 @@ _IRQL_requires_(DISPATCH_LEVEL)
 static FETCH *FetchForWork(USER_CHANNEL *User)
 {
     ULONG PayloadBytes;
+    if (IsListEmpty(&User->Pended)) {
+        return NULL;
+    }
     return User->Closed || QueueReady(&User->Disk->Queue, &PayloadBytes) ? FetchTake(User) : NULL;
 }
 
@@ -295,6 +298,62 @@ static VOID NTAPI UserDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argum
 
 /* ---- the command ---- */
 
+/* What of the process's buffer a request may use. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+static ULONG FetchRoom(const WNBD_IOCTL_FETCH_REQ_COMMAND *Command)
+{
+    return Command->DataBufferSize < WNBD_DEFAULT_MAX_TRANSFER_LENGTH ? Command->DataBufferSize
+                                                                      : WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
+}
+
+/*
+ * Whether a request waits whose payload fits RoomBytes and is copied in one go. The fetch ends with it if its memory
+ * suffices. No lock held.
+ */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static BOOLEAN FetchTry(USER_CHANNEL *User, FETCH *Fetch, ULONG RoomBytes, ULONG *PayloadBytes)
+{
+    DISK *Disk = User->Disk;
+    KIRQL Irql;
+    KeAcquireSpinLock(&Disk->Lock, &Irql);
+    BOOLEAN Waits =
+        QueueReady(&Disk->Queue, PayloadBytes) && *PayloadBytes <= RoomBytes && *PayloadBytes <= USER_PIECE_BYTES;
+    if (Waits && *PayloadBytes <= Fetch->Memory.SizeBytes) {
+        FetchStep(User, Fetch);
+        OwnerHeard(&User->Owner);
+    }
+    KeReleaseSpinLock(&Disk->Lock, Irql);
+    return Waits;
+}
+
+/*
+ * A request that waits already is taken without pending anything, with no more memory locked than its payload needs: of
+ * a READ none. TRUE: the IRP has been completed with it.
+ */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static BOOLEAN FetchAtOnce(USER_CHANNEL *User, PIRP Irp)
+{
+    const WNBD_IOCTL_FETCH_REQ_COMMAND *Command = Irp->AssociatedIrp.SystemBuffer;
+    PVOID Buffer = Command->DataBuffer;
+    ULONG RoomBytes = FetchRoom(Command);
+    ULONG PayloadBytes;
+    FETCH Fetch = {.Irp = Irp, .Status = STATUS_PENDING};
+    BOOLEAN Waits = FetchTry(User, &Fetch, RoomBytes, &PayloadBytes);
+    if (Waits && Fetch.Status == STATUS_PENDING) {
+        OwnerLocks(&User->Owner);
+        if (NT_SUCCESS(UserMemoryLock(&Fetch.Memory, Buffer, PayloadBytes, IoWriteAccess))) {
+            FetchTry(User, &Fetch, RoomBytes, &PayloadBytes);
+            UserMemoryUnlock(&Fetch.Memory);
+        }
+        OwnerUnlocks(&User->Owner);
+    }
+    if (Fetch.Status == STATUS_PENDING) {
+        return FALSE;
+    }
+    ServiceComplete(User->Disk->Adapter, Irp, Fetch.Status, FetchOutput(Irp));
+    return TRUE;
+}
+
 /* STATUS_PENDING: the IRP has a place, and is nobody's to touch any more. Lock held. */
 _IRQL_requires_(DISPATCH_LEVEL)
 static NTSTATUS FetchEnter(USER_CHANNEL *User, PIRP Irp, const USER_MEMORY *Memory)
@@ -321,16 +380,16 @@ NTSTATUS UserChannelFetch(DISK *Disk, PIRP Irp)
     USER_CHANNEL *User;
     USER_MEMORY Memory;
     NTSTATUS Status = UserChannelOf(Disk, Irp, &User);
-    if (NT_SUCCESS(Status)) {
-        ULONG SizeBytes = Command->DataBufferSize < WNBD_DEFAULT_MAX_TRANSFER_LENGTH ? Command->DataBufferSize
-                                                                                     : WNBD_DEFAULT_MAX_TRANSFER_LENGTH;
-        OwnerLocks(&User->Owner);
-        Status = UserMemoryLock(&Memory, Command->DataBuffer, SizeBytes, IoWriteAccess);
-        if (!NT_SUCCESS(Status)) {
-            OwnerUnlocks(&User->Owner);
-        }
-    }
     if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    if (FetchAtOnce(User, Irp)) {
+        return STATUS_PENDING;
+    }
+    OwnerLocks(&User->Owner);
+    Status = UserMemoryLock(&Memory, Command->DataBuffer, FetchRoom(Command), IoWriteAccess);
+    if (!NT_SUCCESS(Status)) {
+        OwnerUnlocks(&User->Owner);
         return Status;
     }
     /* The pended IRP's, until it is completed. */

@@ -4,7 +4,9 @@
  * answers, each with an ioctl (IOCTL_WNBD_FETCH_REQ, _SEND_RSP), from as many
  * threads as it likes.
  *
- * A fetch is pended with its memory locked until there is a request for it.
+ * A fetch that finds a request waiting takes it at once, with as much memory
+ * locked as that needs, unless its payload is more than one piece. Any other
+ * is pended with all of its memory locked until there is a request for it.
  * Whoever brings the two together (StartIo, another fetch, an answer, the DPC)
  * copies the request's payload and completes the fetch. An answer is taken in
  * its own call. Nothing waits.

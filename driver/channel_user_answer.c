@@ -125,9 +125,9 @@ static NTSTATUS AnswerStep(QUEUE *Queue, ANSWER *Answer, LIST_ENTRY *Done)
     return STATUS_SUCCESS;
 }
 
-/* Takes all of it, a piece at a time. No lock held. */
+/* Takes all of it, a piece at a time. *Awaited: fetches are pended. No lock held. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
-static NTSTATUS AnswerTake(USER_CHANNEL *User, ANSWER *Answer)
+static NTSTATUS AnswerTake(USER_CHANNEL *User, ANSWER *Answer, BOOLEAN *Awaited)
 {
     DISK *Disk = User->Disk;
     NTSTATUS Status;
@@ -138,6 +138,7 @@ static NTSTATUS AnswerTake(USER_CHANNEL *User, ANSWER *Answer)
         KeAcquireSpinLock(&Disk->Lock, &Irql);
         Status = AnswerStep(&Disk->Queue, Answer, &Done);
         OwnerHeard(&User->Owner);
+        *Awaited = !IsListEmpty(&User->Pended);
         QueueUnlock(Disk, Irql, &Done);
     } while (Status == STATUS_PENDING);
     return Status;
@@ -162,12 +163,15 @@ NTSTATUS UserChannelRespond(DISK *Disk, PIRP Irp)
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
-    Status = AnswerTake(User, &Answer);
+    BOOLEAN Awaited;
+    Status = AnswerTake(User, &Answer, &Awaited);
     if (!NT_SUCCESS(Status)) {
         LOG(AnswerRefused, Disk->Properties.InstanceName, (UINT32)Disk->Properties.Pid, (UINT32)Status);
     }
     UserMemoryUnlock(&Answer.Memory);
-    /* There may be a slot again, a flush that had to wait for its write, a request that was held. */
-    UserChannelServe(User);
+    if (Awaited) {
+        /* There may be a slot again, a flush that had to wait for its write, a request that was held. */
+        UserChannelServe(User);
+    }
     return Status;
 }

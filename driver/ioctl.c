@@ -28,12 +28,11 @@ BOOLEAN CommandTerminated(const CHAR *String, SIZE_T SizeBytes)
 _IRQL_requires_max_(DISPATCH_LEVEL)
 BOOLEAN CommandAllZero(const UCHAR *Bytes, SIZE_T SizeBytes)
 {
+    UCHAR Any = 0;
     for (SIZE_T Index = 0; Index < SizeBytes; Index++) {
-        if (Bytes[Index] != 0) {
-            return FALSE;
-        }
+        Any |= Bytes[Index];
     }
-    return TRUE;
+    return Any == 0;
 }
 
 /* The disk that a command names, with a reference. Reserved: the rest of the command, all of which has to be 0. */

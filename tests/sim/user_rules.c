@@ -109,13 +109,15 @@ static void MemoryOfFetches(void)
     TRANSFER Write;
     UCHAR Stack[BLOCK];
     UCHAR *Small = NativeUserAllocate(Provider.Process, PAGE_SIZE);
+    /* To wait with, all of the buffer has to be there; for a request that waits, what that needs of it. */
+    CHECK(ProviderFetch(&Provider, Small, PAGE_SIZE + 1, &Fetch) == STATUS_ACCESS_VIOLATION);
+    CHECK(ProviderFetch(&Provider, Small, UINT32_MAX, &Fetch) == STATUS_ACCESS_VIOLATION);
     Begin(&Write, true, 4, 2);
     CHECK(ProviderFetch(&Provider, NULL, 2 * BLOCK, &Fetch) == STATUS_ACCESS_VIOLATION);
     CHECK(ProviderFetch(&Provider, KERNEL_ADDRESS, 2 * BLOCK, &Fetch) == STATUS_ACCESS_VIOLATION);
     CHECK(ProviderFetch(&Provider, (void *)(UINTPTR_MAX - 16), 2 * BLOCK, &Fetch) == STATUS_ACCESS_VIOLATION);
     CHECK(ProviderFetch(&Provider, Stack, sizeof(Stack), &Fetch) == STATUS_ACCESS_VIOLATION);
-    CHECK(ProviderFetch(&Provider, Small, PAGE_SIZE + 1, &Fetch) == STATUS_ACCESS_VIOLATION);
-    CHECK(ProviderFetch(&Provider, Small, UINT32_MAX, &Fetch) == STATUS_ACCESS_VIOLATION);
+    CHECK(ProviderFetch(&Provider, Small + PAGE_SIZE - 2 * BLOCK + 1, 2 * BLOCK, &Fetch) == STATUS_ACCESS_VIOLATION);
     NativeUserProtect(Small, false);
     CHECK(ProviderFetch(&Provider, Small, PAGE_SIZE, &Fetch) == STATUS_ACCESS_VIOLATION);
     NativeUserProtect(Small, true);
@@ -124,7 +126,7 @@ static void MemoryOfFetches(void)
     CHECK(ProviderFetch(&Provider, NULL, 0, &Fetch) == STATUS_BUFFER_TOO_SMALL);
     CHECK(Waits(&Write) && Counters().TotalSubmittedIORequests == Counters().TotalReceivedIOReplies);
     memset(Small, 0, PAGE_SIZE);
-    CHECK(ProviderFetch(&Provider, Small, 2 * BLOCK, &Fetch) == STATUS_SUCCESS);
+    CHECK(ProviderFetch(&Provider, Small, UINT32_MAX, &Fetch) == STATUS_SUCCESS);
     CHECK(Fetch.Request.RequestType == WnbdReqTypeWrite && Fetch.DataBufferSize == 2 * BLOCK);
     CHECK(Fetch.Request.Cmd.Write.BlockAddress == 4 && Fetch.Request.Cmd.Write.BlockCount == 2);
     CHECK(memcmp(Small, Write.Data, 2 * BLOCK) == 0 && Small[2 * BLOCK] == 0);
