@@ -125,7 +125,8 @@ void Reset(BED *Bed)
 void AwaitLooks(unsigned Count)
 {
     unsigned Goal = atomic_load(&Looks) + Count;
-    while (atomic_load(&Looks) < Goal) {
+    for (unsigned Pauses = 0; atomic_load(&Looks) < Goal; Pauses++) {
+        CHECK(Pauses < GONE_MS); /* nobody is looked at any more */
         Pause();
     }
 }
