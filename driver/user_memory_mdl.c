@@ -11,6 +11,10 @@ static NTSTATUS UserMemoryProbe(PMDL Mdl, LOCK_OPERATION Access)
     MmProbeAndLockPages(Mdl, UserMode, Access);
     NT_EXCEPT
     Status = NT_EXCEPTION_CODE();
+    /* No page is locked, whatever the exception's code is (Wine 8's __C_specific_handler hands over none). */
+    if (NT_SUCCESS(Status)) {
+        Status = STATUS_ACCESS_VIOLATION;
+    }
     NT_TRY_END
     return Status;
 }
