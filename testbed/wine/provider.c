@@ -9,6 +9,8 @@
  *     --hold N      answers wait until there are N of them, or no more come, and leave in random order, from other
  *                   threads than the dispatcher's
  *     --seed S      of that order
+ *     --garbage N   before each answer N that are wrong in one thing, each of which has to be refused as the header
+ *                   says, some of them for the disk "other" if there is one
  *
  * Prints "serving" and the disks' numbers, then, when it ends, what it did.
  * Exit status: 0 as it should be, 1 not, 2 wrong usage.
@@ -42,10 +44,11 @@ static struct {
     UINT64 Threads;
     UINT64 Hold;
     UINT64 Seed;
+    UINT64 Garbage;
 } Options = {.Threads = 4, .Seed = 1};
 
 static PWNBD_DISK Disks[DISKS_MAX];
-static volatile LONG Failures, Answered;
+static volatile LONG Failures, Answered, Refused;
 
 /* The answers that wait, under Lock. */
 static SRWLOCK Lock = SRWLOCK_INIT;
@@ -68,6 +71,83 @@ static BYTE *MemoryOf(PWNBD_DISK Disk)
     return Context;
 }
 
+/* ---- answers that have to be refused ---- */
+
+static volatile LONG64 OldHandle; /* of a request that has been answered, 0: none */
+static HANDLE Adapter;
+static WNBD_CONNECTION_ID Other; /* another process's disk, 0: there is none */
+
+typedef struct {
+    WNBD_CONNECTION_ID Id;
+    WNBD_IO_RESPONSE Response;
+    void *Data;
+    UINT32 Bytes;
+} WRONG;
+
+static DWORD WrongOther(WRONG *Wrong)
+{
+    Wrong->Id = Other;
+    return Other ? ERROR_ACCESS_DENIED : ERROR_FILE_NOT_FOUND;
+}
+
+static DWORD WrongDisk(WRONG *Wrong)
+{
+    Wrong->Id += 1000000; /* nobody has it yet */
+    return ERROR_FILE_NOT_FOUND;
+}
+
+static DWORD WrongHandle(WRONG *Wrong)
+{
+    Wrong->Response.RequestHandle = ~Wrong->Response.RequestHandle;
+    return ERROR_NOT_FOUND;
+}
+
+static DWORD WrongTime(WRONG *Wrong)
+{
+    Wrong->Response.RequestHandle = (UINT64)OldHandle;
+    return ERROR_NOT_FOUND;
+}
+
+static DWORD WrongType(WRONG *Wrong)
+{
+    Wrong->Response.RequestType = Wrong->Response.RequestType == WnbdReqTypeFlush ? WnbdReqTypeUnmap : WnbdReqTypeFlush;
+    Wrong->Bytes = 0;
+    return ERROR_INVALID_HANDLE; /* STATUS_OBJECT_TYPE_MISMATCH */
+}
+
+static DWORD WrongReserved(WRONG *Wrong)
+{
+    Wrong->Response.Reserved[sizeof(Wrong->Response.Reserved) - 1] = 1;
+    return ERROR_INVALID_PARAMETER;
+}
+
+static DWORD WrongMemory(WRONG *Wrong)
+{
+    Wrong->Data = (void *)4096; /* below everything that a process may have */
+    return Wrong->Bytes ? ERROR_NOACCESS : ERROR_SUCCESS;
+}
+
+/* Without a further request this changes nothing, neither for the right answer nor for anybody else. */
+static void SendGarbage(PWNBD_DISK Disk, const WNBD_IO_RESPONSE *Response, void *Data, UINT32 Bytes)
+{
+    static DWORD (*const Kinds[])(WRONG *) = {WrongOther, WrongDisk,     WrongHandle, WrongTime,
+                                              WrongType,  WrongReserved, WrongMemory};
+    static volatile LONG Next;
+    for (UINT64 Left = Options.Garbage; Left > 0; Left--) {
+        WRONG Wrong = {.Id = Disk->ConnectionInfo.ConnectionId, .Response = *Response, .Data = Data, .Bytes = Bytes};
+        DWORD Expected = Kinds[(ULONG)InterlockedIncrement(&Next) % (sizeof(Kinds) / sizeof(Kinds[0]))](&Wrong);
+        if (Expected == ERROR_SUCCESS) {
+            continue;
+        }
+        DWORD Error = WnbdIoctlSendResponse(Adapter, Wrong.Id, &Wrong.Response, Wrong.Data, Wrong.Bytes, NULL);
+        if (Error != Expected) {
+            fprintf(stderr, "provider: a wrong answer should have ended with error %lu\n", Expected);
+            Fail("it ended otherwise", Error);
+        }
+        InterlockedIncrement(&Refused);
+    }
+}
+
 /* ---- answers ---- */
 
 static void Send(PWNBD_DISK Disk, WNBD_IO_RESPONSE *Response, void *Data, UINT32 Bytes)
@@ -78,6 +158,7 @@ static void Send(PWNBD_DISK Disk, WNBD_IO_RESPONSE *Response, void *Data, UINT32
         Fail("an answer was refused", Error);
     }
     InterlockedIncrement(&Answered);
+    InterlockedExchange64(&OldHandle, (LONG64)Response->RequestHandle);
 }
 
 static void Hold(PWNBD_DISK Disk, const WNBD_IO_RESPONSE *Response, const void *Data, UINT32 Bytes)
@@ -144,6 +225,7 @@ static DWORD WINAPI Answerer(LPVOID Parameter)
 static void Answer(PWNBD_DISK Disk, UINT64 Handle, WnbdRequestType Type, void *Data, UINT32 Bytes)
 {
     WNBD_IO_RESPONSE Response = {.RequestHandle = Handle, .RequestType = Type};
+    SendGarbage(Disk, &Response, Data, Bytes);
     if (Options.Hold) {
         Hold(Disk, &Response, Data, Bytes);
     } else {
@@ -198,12 +280,22 @@ static DWORD Make(PWNBD_DISK *Disk, const char *Name, UINT64 Index)
     return Error ? Error : WnbdStartDispatcher(*Disk, (DWORD)Options.Threads);
 }
 
+/* Whom garbage goes to. */
+static DWORD Meet(void)
+{
+    WNBD_CONNECTION_INFO Info;
+    if (WnbdShow("other", &Info) == 0) {
+        Other = Info.ConnectionId;
+    }
+    return WnbdOpenAdapter(&Adapter);
+}
+
 static DWORD Serve(const char *Name)
 {
     UINT64 Count = Options.Count ? Options.Count : 1;
     HANDLE Threads[ANSWERERS];
     DWORD ThreadCount = Options.Hold ? ANSWERERS : 0;
-    DWORD Error = 0;
+    DWORD Error = Meet();
     for (DWORD Index = 0; Index < ThreadCount; Index++) {
         Threads[Index] = CreateThread(NULL, 0, Answerer, NULL, 0, NULL);
     }
@@ -245,6 +337,7 @@ static bool Option(const char *Name, const char *Value)
         {"--threads", &Options.Threads, WNBD_MIN_DISPATCHER_THREAD_COUNT, WNBD_MAX_DISPATCHER_THREAD_COUNT},
         {"--hold", &Options.Hold, 1, HELD_MAX / 2},
         {"--seed", &Options.Seed, 0, MAXUINT64},
+        {"--garbage", &Options.Garbage, 1, 100},
     };
     for (size_t Index = 0; Index < sizeof(Known) / sizeof(Known[0]); Index++) {
         if (strcmp(Name, Known[Index].Name) == 0) {
@@ -263,13 +356,13 @@ int main(int Count, char **Arguments)
     }
     Options.Mib = Good ? strtoull(Arguments[2], NULL, 10) : 0;
     if (!Options.Mib) {
-        fprintf(stderr, "usage: provider NAME MIB [--disks N] [--threads N] [--hold N] [--seed S]\n");
+        fprintf(stderr, "usage: provider NAME MIB [--disks N] [--threads N] [--hold N] [--seed S] [--garbage N]\n");
         return 2;
     }
     DWORD Error = Serve(Arguments[1]);
     if (Error) {
         Fail("cannot serve", Error);
     }
-    printf("%ld answered, %u overtaken, %u at once\n", Answered, Overtaken, HeldMost);
+    printf("%ld answered, %u overtaken, %u at once, %ld refused\n", Answered, Overtaken, HeldMost, Refused);
     return Failures != 0;
 }

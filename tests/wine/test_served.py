@@ -99,7 +99,7 @@ class Depth(bed.Case):
         self.unmap("served")
         done = program.wait()
         self.assertEqual(done.status, 0, str(done))
-        answered, overtaken, at_once = map(int, re.findall(r"\d+", done.stdout))
+        answered, overtaken, at_once, _ = map(int, re.findall(r"\d+", done.stdout))
         self.assertGreaterEqual(answered, 200)
         self.assertGreater(overtaken, 100)
         self.assertGreaterEqual(at_once, 16)
@@ -112,6 +112,28 @@ class Depth(bed.Case):
 
     def test_sixteen_dispatcher_threads(self):
         self.depth(16)
+
+
+class Garbage(bed.Case):
+    """Before each answer, two that are wrong, for its own disk, for another process's, for none."""
+
+    def test_is_refused_and_harms_nobody(self):
+        neighbour, (other,) = self.serving("other", 2)
+        program, (number,) = self.serving("served", 2, "--garbage", 2)
+        words = ("random", "--count", 150, "--depth", 16, "--max", "32K")
+        loads = [bed.Program(["disktool", disk, *words, "--seed", disk]) for disk in (number, other)]
+        for load in loads:
+            done = load.wait()
+            self.assertEqual(done.status, 0, str(done))
+        for name in ("served", "other"):
+            stats = self.stats(name)
+            self.assertEqual(stats["TotalSubmittedIORequests"], stats["TotalReceivedIOReplies"])
+            self.assertEqual(stats["AbortedSubmittedIORequests"] + stats["AbortedUnsubmittedIORequests"], 0)
+            self.unmap(name)
+        for each, least in ((neighbour, 0), (program, 200)):
+            done = each.wait()
+            self.assertEqual((done.status, done.stderr), (0, ""), str(done))
+            self.assertGreaterEqual(int(re.findall(r"\d+", done.stdout)[3]), least)
 
 
 class Vetoed(bed.Case):
