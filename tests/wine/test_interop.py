@@ -131,13 +131,16 @@ class Rows(bed.Case):
         self.assertRegex(refused.stdout, SENSE % ("05", "20 00"))
         self.assertEqual(self.digest(self.number), sha256(self.model))
 
-    def traffic(self, count=300):
-        done = self.disktool(self.number, "random", "--count", count, "--depth", 32)
+    def traffic(self, count=300, depth=32):
+        done = self.disktool(self.number, "random", "--count", count, "--depth", depth)
         self.assertIn("0 failed, 0 mismatches", done.stdout)
         self.model = None
 
     def light_traffic(self):
         self.traffic(count=100)
+
+    def serial_traffic(self):
+        self.traffic(depth=1)
 
     def contents(self):
         """What the disk holds is what a second connection reads."""
