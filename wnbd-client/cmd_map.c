@@ -12,6 +12,7 @@
 
 #include "errors.h"
 #include "output.h"
+#include "progress.h"
 
 #define OWNER "wnbd-client"
 #define LIST_TIMEOUT_MS 5000
@@ -216,6 +217,7 @@ static bool ServedPrint(HANDLE Thread)
     while (WaitForSingleObject(Thread, DISK_RETRY_MS) == WAIT_TIMEOUT) {
         if (ServedIsThere()) {
             DiskPrint(&Served);
+            ProgressEnd();
             return true;
         }
     }

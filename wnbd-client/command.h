@@ -53,6 +53,7 @@ typedef struct {
     COMMAND_HANDLER *Handler;
     const char *Summary;     /* one line, for the list of commands */
     const char *Description; /* paragraph below the usage line, or NULL */
+    const char *Waiting;     /* ASCII: what is shown of a command that takes long, or NULL */
     ARGUMENT_SPEC Arguments[COMMAND_MAX_ARGUMENTS + 1];
     OPTION_SPEC Options[COMMAND_MAX_OPTIONS + 1];
 } COMMAND_SPEC;

@@ -77,6 +77,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "map",
         .Handler = CommandMap,
+        .Waiting = "waiting for the server, and for Windows to make the disk",
         .Summary = "make a Windows disk of an NBD export",
         .Description = "The driver connects to the server and makes the disk, which stays when this program ends. "
                        "Once Windows has it, its number and path are printed, as in Disk 1: \\\\.\\PhysicalDrive1",
@@ -126,6 +127,7 @@ const COMMAND_SPEC CommandTable[] = {
         .Name = "unmap",
         .Aliases = {"rm"},
         .Handler = CommandUnmap,
+        .Waiting = "waiting for Windows to let go of the disk",
         .Summary = "remove a disk",
         .Description = "Windows is asked to let go of the disk first (soft disconnect), so that caches are flushed and "
                        "programs that use it can object. If that fails or takes too long, the disk is removed "
@@ -213,6 +215,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "install-driver",
         .Handler = CommandInstallDriver,
+        .Waiting = "waiting for Windows to install the driver",
         .Summary = "install the WNBD driver",
         .Description = "Needs an elevated prompt. Says so if Windows must be restarted.",
         .Arguments = {{.Name = "filename",
@@ -222,6 +225,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "uninstall-driver",
         .Handler = CommandUninstallDriver,
+        .Waiting = "waiting for Windows to remove the driver",
         .Summary = "remove all disks, the adapter and the WNBD driver",
         .Description = "Disks are removed without asking Windows (hard disconnect). Needs an elevated prompt. Says so "
                        "if Windows must be restarted.",
@@ -229,6 +233,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "reset-adapter",
         .Handler = CommandResetAdapter,
+        .Waiting = "waiting for Windows to restart the adapter",
         .Summary = "restart the WNBD adapter",
         .Description = "Options that are read when the adapter starts take effect; every option gets its persistent "
                        "value, or its default. The adapter is not restarted as long as disks are mapped or a program "

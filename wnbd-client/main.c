@@ -13,6 +13,7 @@
 #include "help.h"
 #include "output.h"
 #include "parse.h"
+#include "progress.h"
 
 static void LogMessage(WnbdLogLevel LogLevel, const char *Message, const char *FileName, UINT32 Line,
                        const char *FunctionName)
@@ -80,7 +81,10 @@ static uint32_t Run(int Count, const char *const *Arguments)
     /* Without --debug the commands' own words are enough: they say what the library's log would. */
     WnbdSetLogger(LogMessage);
     WnbdSetLogLevel(Line.Debug ? WnbdLogLevelDebug : WnbdLogLevelCritical);
-    return Line.Command->Handler(&Line);
+    ProgressBegin(Line.Command->Waiting);
+    uint32_t Status = Line.Command->Handler(&Line);
+    ProgressEnd();
+    return Status;
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 #include <windows.h>
 
 #include "base/utf8.h"
+#include "console.h"
 
 #define LINE_WIDTH 80
 #define SUFFIX_MAX 24 /* characters of what a temporary file's name has behind its owner's, with terminator */
@@ -20,20 +21,6 @@
 #define WIDE_MAX 256 /* characters of a text of the driver's */
 
 static volatile LONG FirstFailure;
-
-static DWORD ConsoleWrite(HANDLE Stream, const char *Text, int LengthBytes)
-{
-    int Length = MultiByteToWideChar(CP_UTF8, 0, Text, LengthBytes, NULL, 0);
-    WCHAR *Wide = Length > 0 ? malloc((size_t)Length * sizeof(*Wide)) : NULL;
-    if (Wide == NULL) {
-        return ERROR_NOT_ENOUGH_MEMORY;
-    }
-    MultiByteToWideChar(CP_UTF8, 0, Text, LengthBytes, Wide, Length);
-    DWORD Written;
-    DWORD Status = WriteConsoleW(Stream, Wide, (DWORD)Length, &Written, NULL) ? ERROR_SUCCESS : GetLastError();
-    free(Wide);
-    return Status;
-}
 
 static DWORD FileWrite(HANDLE Stream, const char *Text, DWORD LengthBytes)
 {
@@ -81,9 +68,7 @@ static DWORD StreamWriteExact(DWORD Which, const char *Text)
     if (Stream == NULL || Stream == INVALID_HANDLE_VALUE || LengthBytes == 0) {
         return ERROR_SUCCESS; /* nobody gave us such a stream, so nobody misses it */
     }
-    DWORD Mode;
-    return GetConsoleMode(Stream, &Mode) ? ConsoleWrite(Stream, Text, (int)LengthBytes)
-                                         : FileWrite(Stream, Text, (DWORD)LengthBytes);
+    return ConsoleIs(Stream) ? ConsoleWrite(Stream, Text) : FileWrite(Stream, Text, (DWORD)LengthBytes);
 }
 
 static DWORD StreamWrite(DWORD Which, const char *Text)

@@ -10,7 +10,7 @@
  *   option KEY=VALUE...            an option for WnbdListDrvOpt: Name, Type (WnbdOptValType), Default, Value
  *
  * WnbdRunNbdDaemon may have Serves=1, which lets it wait until the disk's number is asked for, and Logged=, an error of
- * the library's log. Values may have \xNN for a byte.
+ * the library's log. DelayMs: how long a function takes. Values may have \xNN for a byte.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,6 +102,7 @@ static INT64 FieldNumber(const char *Fields, const char *Key, INT64 Default)
 static DWORD StatusOf(const char *Name)
 {
     const char *Fields = ScriptFind(Name, 0);
+    Sleep((DWORD)FieldNumber(Fields, "DelayMs", 0));
     return Fields == NULL ? ERROR_SUCCESS : strtoul(Fields, NULL, 0);
 }
 
