@@ -245,3 +245,54 @@ uint32_t CommandResetOption(const COMMAND_LINE *Line)
     NoteEffect(Name, IsPersistent(Line));
     return ERROR_SUCCESS;
 }
+
+/* Whether the driver would take Text for the option, as it converts it. */
+static bool ValueFits(const KNOWN_OPTION *Known, const char *Text)
+{
+    int64_t Number = 0;
+    if (Known->Type == WnbdOptBool && (_stricmp(Text, "true") == 0 || _stricmp(Text, "false") == 0)) {
+        return true;
+    }
+    for (size_t Index = 0; Text[Index] != '\0' || Index == 0; Index++) {
+        if (Text[Index] < '0' || Text[Index] > '9' || Number > (INT64_MAX - 9) / 10) {
+            return false;
+        }
+        Number = Number * 10 + (Text[Index] - '0');
+    }
+    return Number >= Known->Minimum && Number <= Known->Maximum;
+}
+
+/* Says what --dry-run has found: Does, the option, To, and what there is at present. */
+static uint32_t RehearsalPrint(const COMMAND_LINE *Line, const char *Tried, const char *Does, const char *To)
+{
+    const char *Name = Line->Arguments[0];
+    WNBD_OPTION_VALUE Value = {0};
+    SHOWN_OPTION Shown;
+    char SafeName[WNBD_MAX_NAME_LENGTH];
+    char SafeTo[WNBD_MAX_NAME_LENGTH];
+    DWORD Status = WnbdGetDrvOpt(Name, &Value, FALSE);
+    if (Status != ERROR_SUCCESS) {
+        return Fail(Status, Tried, Name, NULL);
+    }
+    OutputPrint("Would %s %s%s%s; it is %s at present\n", Does,
+                OutputSafe(SafeName, sizeof(SafeName), Name, strlen(Name)),
+                OutputSafe(SafeTo, sizeof(SafeTo), To, strlen(To)), IsPersistent(Line) ? ", persistently" : "",
+                ValueText(&Shown, &Value));
+    return ERROR_SUCCESS;
+}
+
+uint32_t CommandRehearseSetOption(const COMMAND_LINE *Line)
+{
+    char To[WNBD_MAX_NAME_LENGTH + 8];
+    const KNOWN_OPTION *Known = KnownFind(Line->Arguments[0]);
+    if (Known != NULL && !ValueFits(Known, Line->Arguments[1])) {
+        return FailToSet(ERROR_INVALID_PARAMETER, Line->Arguments[0], Line->Arguments[1]);
+    }
+    snprintf(To, sizeof(To), " to %s", Line->Arguments[1]);
+    return RehearsalPrint(Line, "set the option", "set", To);
+}
+
+uint32_t CommandRehearseResetOption(const COMMAND_LINE *Line)
+{
+    return RehearsalPrint(Line, "reset the option", "reset", "");
+}

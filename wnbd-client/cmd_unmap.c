@@ -27,6 +27,12 @@ static void WarningShow(WnbdLogLevel LogLevel, const char *Message, const char *
     }
 }
 
+static uint32_t UnmapFail(const char *InstanceName, DWORD Status)
+{
+    ErrorReport(&(FAILURE){.Action = ACTION_UNMAP, .Code = Status, .Tried = "unmap", .Object = InstanceName});
+    return DiskListAfter(Status);
+}
+
 uint32_t CommandUnmap(const COMMAND_LINE *Line)
 {
     const char *InstanceName = Line->Arguments[0];
@@ -42,9 +48,20 @@ uint32_t CommandUnmap(const COMMAND_LINE *Line)
         WnbdSetLogLevel(WnbdLogLevelWarning);
     }
     DWORD Status = WnbdRemoveEx(InstanceName, &Options);
+    return Status == ERROR_SUCCESS ? ERROR_SUCCESS : UnmapFail(InstanceName, Status);
+}
+
+uint32_t CommandRehearseUnmap(const COMMAND_LINE *Line)
+{
+    const char *InstanceName = Line->Arguments[0];
+    WNBD_CONNECTION_INFO Info;
+    char Safe[WNBD_MAX_NAME_LENGTH];
+    DWORD Status = WnbdShow(InstanceName, &Info);
     if (Status != ERROR_SUCCESS) {
-        ErrorReport(&(FAILURE){.Action = ACTION_UNMAP, .Code = Status, .Tried = "unmap", .Object = InstanceName});
-        return DiskListAfter(Status);
+        return UnmapFail(InstanceName, Status);
     }
+    OutputPrint("Would remove %s, disk %ld%s\n", OutputSafe(Safe, sizeof(Safe), InstanceName, strlen(InstanceName)),
+                (long)Info.DiskNumber,
+                CommandOption(Line, "hard-disconnect")->Present ? ", without asking Windows" : "");
     return ERROR_SUCCESS;
 }

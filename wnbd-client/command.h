@@ -51,9 +51,10 @@ typedef struct {
     const char *Name; /* NULL ends the table */
     const char *Aliases[COMMAND_MAX_ALIASES];
     COMMAND_HANDLER *Handler;
-    const char *Summary;     /* one line, for the list of commands */
-    const char *Description; /* paragraph below the usage line, or NULL */
-    const char *Waiting;     /* ASCII: what is shown of a command that takes long, or NULL */
+    COMMAND_HANDLER *Rehearsal; /* of a command that changes the system: what --dry-run does instead; or NULL */
+    const char *Summary;        /* one line, for the list of commands */
+    const char *Description;    /* paragraph below the usage line, or NULL */
+    const char *Waiting;        /* ASCII: what is shown of a command that takes long, or NULL */
     ARGUMENT_SPEC Arguments[COMMAND_MAX_ARGUMENTS + 1];
     OPTION_SPEC Options[COMMAND_MAX_OPTIONS + 1];
 } COMMAND_SPEC;
@@ -71,6 +72,7 @@ struct COMMAND_LINE {
     size_t ArgumentCount;
     OPTION_VALUE Options[COMMAND_MAX_OPTIONS]; /* by position in Command->Options */
     bool Debug;                                /* --debug */
+    bool DryRun;                               /* --dry-run */
     bool Help;                                 /* --help or -h after a command: show its help instead */
 };
 
@@ -80,24 +82,34 @@ extern const COMMAND_SPEC CommandTable[];
 /* The options that every command has (--debug), ended by one without a name. */
 extern const OPTION_SPEC CommandCommonOptions[];
 
+/* The option of commands that have a rehearsal (--dry-run), ended by one without a name. */
+extern const OPTION_SPEC CommandRehearsalOptions[];
+
 /* Returns the command with the name or alias Name, NULL if there is none. */
 const COMMAND_SPEC *CommandFind(const char *Name);
 
 /* Returns the value of option Name, which the command of Line has. */
 const OPTION_VALUE *CommandOption(const COMMAND_LINE *Line, const char *Name);
 
-uint32_t CommandVersion(const COMMAND_LINE *Line);         /* cmd_info.c */
-uint32_t CommandHelp(const COMMAND_LINE *Line);            /* cmd_info.c */
-uint32_t CommandList(const COMMAND_LINE *Line);            /* cmd_show.c */
-uint32_t CommandShow(const COMMAND_LINE *Line);            /* cmd_show.c */
-uint32_t CommandStats(const COMMAND_LINE *Line);           /* cmd_stats.c */
-uint32_t CommandMetrics(const COMMAND_LINE *Line);         /* cmd_metrics.c */
-uint32_t CommandMap(const COMMAND_LINE *Line);             /* cmd_map.c */
-uint32_t CommandUnmap(const COMMAND_LINE *Line);           /* cmd_unmap.c */
-uint32_t CommandListOptions(const COMMAND_LINE *Line);     /* cmd_option.c */
-uint32_t CommandGetOption(const COMMAND_LINE *Line);       /* cmd_option.c */
-uint32_t CommandSetOption(const COMMAND_LINE *Line);       /* cmd_option.c */
-uint32_t CommandResetOption(const COMMAND_LINE *Line);     /* cmd_option.c */
-uint32_t CommandInstallDriver(const COMMAND_LINE *Line);   /* cmd_driver.c */
-uint32_t CommandUninstallDriver(const COMMAND_LINE *Line); /* cmd_driver.c */
-uint32_t CommandResetAdapter(const COMMAND_LINE *Line);    /* cmd_driver.c */
+uint32_t CommandVersion(const COMMAND_LINE *Line);                 /* cmd_info.c */
+uint32_t CommandHelp(const COMMAND_LINE *Line);                    /* cmd_info.c */
+uint32_t CommandList(const COMMAND_LINE *Line);                    /* cmd_show.c */
+uint32_t CommandShow(const COMMAND_LINE *Line);                    /* cmd_show.c */
+uint32_t CommandStats(const COMMAND_LINE *Line);                   /* cmd_stats.c */
+uint32_t CommandMetrics(const COMMAND_LINE *Line);                 /* cmd_metrics.c */
+uint32_t CommandMap(const COMMAND_LINE *Line);                     /* cmd_map.c */
+uint32_t CommandUnmap(const COMMAND_LINE *Line);                   /* cmd_unmap.c */
+uint32_t CommandListOptions(const COMMAND_LINE *Line);             /* cmd_option.c */
+uint32_t CommandGetOption(const COMMAND_LINE *Line);               /* cmd_option.c */
+uint32_t CommandSetOption(const COMMAND_LINE *Line);               /* cmd_option.c */
+uint32_t CommandResetOption(const COMMAND_LINE *Line);             /* cmd_option.c */
+uint32_t CommandInstallDriver(const COMMAND_LINE *Line);           /* cmd_driver.c */
+uint32_t CommandUninstallDriver(const COMMAND_LINE *Line);         /* cmd_driver.c */
+uint32_t CommandResetAdapter(const COMMAND_LINE *Line);            /* cmd_driver.c */
+uint32_t CommandRehearseMap(const COMMAND_LINE *Line);             /* rehearse_map.c */
+uint32_t CommandRehearseUnmap(const COMMAND_LINE *Line);           /* cmd_unmap.c */
+uint32_t CommandRehearseSetOption(const COMMAND_LINE *Line);       /* cmd_option.c */
+uint32_t CommandRehearseResetOption(const COMMAND_LINE *Line);     /* cmd_option.c */
+uint32_t CommandRehearseInstallDriver(const COMMAND_LINE *Line);   /* cmd_driver.c */
+uint32_t CommandRehearseUninstallDriver(const COMMAND_LINE *Line); /* cmd_driver.c */
+uint32_t CommandRehearseResetAdapter(const COMMAND_LINE *Line);    /* cmd_driver.c */

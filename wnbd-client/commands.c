@@ -37,6 +37,11 @@ const OPTION_SPEC CommandCommonOptions[] = {
     {.Name = NULL},
 };
 
+const OPTION_SPEC CommandRehearsalOptions[] = {
+    {.Name = "dry-run", .Help = "change nothing: check what can be checked, and say what would be done"},
+    {.Name = NULL},
+};
+
 const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "version",
@@ -77,6 +82,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "map",
         .Handler = CommandMap,
+        .Rehearsal = CommandRehearseMap,
         .Waiting = "waiting for the server, and for Windows to make the disk",
         .Summary = "make a Windows disk of an NBD export",
         .Description = "The driver connects to the server and makes the disk, which stays when this program ends. "
@@ -127,6 +133,7 @@ const COMMAND_SPEC CommandTable[] = {
         .Name = "unmap",
         .Aliases = {"rm"},
         .Handler = CommandUnmap,
+        .Rehearsal = CommandRehearseUnmap,
         .Waiting = "waiting for Windows to let go of the disk",
         .Summary = "remove a disk",
         .Description = "Windows is asked to let go of the disk first (soft disconnect), so that caches are flushed and "
@@ -198,6 +205,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "set-opt",
         .Handler = CommandSetOption,
+        .Rehearsal = CommandRehearseSetOption,
         .Summary = "set one of the driver's options",
         .Description = "When the adapter starts, every option gets its persistent value, or its default if it has "
                        "none. The options, and what they take:" OPTION_TABLE(OPTION_TAKES) " case does not "
@@ -208,6 +216,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "reset-opt",
         .Handler = CommandResetOption,
+        .Rehearsal = CommandRehearseResetOption,
         .Summary = "reset one of the driver's options",
         .Arguments = {OPTION_ARGUMENT},
         .Options = {{.Name = "persistent", .Help = "delete its persistent value too"}},
@@ -215,6 +224,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "install-driver",
         .Handler = CommandInstallDriver,
+        .Rehearsal = CommandRehearseInstallDriver,
         .Waiting = "waiting for Windows to install the driver",
         .Summary = "install the WNBD driver",
         .Description = "Needs an elevated prompt. Says so if Windows must be restarted.",
@@ -225,6 +235,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "uninstall-driver",
         .Handler = CommandUninstallDriver,
+        .Rehearsal = CommandRehearseUninstallDriver,
         .Waiting = "waiting for Windows to remove the driver",
         .Summary = "remove all disks, the adapter and the WNBD driver",
         .Description = "Disks are removed without asking Windows (hard disconnect). Needs an elevated prompt. Says so "
@@ -233,6 +244,7 @@ const COMMAND_SPEC CommandTable[] = {
     {
         .Name = "reset-adapter",
         .Handler = CommandResetAdapter,
+        .Rehearsal = CommandRehearseResetAdapter,
         .Waiting = "waiting for Windows to restart the adapter",
         .Summary = "restart the WNBD adapter",
         .Description = "Options that are read when the adapter starts take effect; every option gets its persistent "

@@ -57,6 +57,13 @@ static void PrintOption(const OPTION_SPEC *Option)
     PrintEntry(Left, Text, 28);
 }
 
+static void PrintOptions(const OPTION_SPEC *Options)
+{
+    for (const OPTION_SPEC *Option = Options; Option->Name != NULL; Option++) {
+        PrintOption(Option);
+    }
+}
+
 void HelpPrintAll(void)
 {
     OutputPrint("Usage: wnbd-client <command> [arguments] [options]\n\nCommands:\n");
@@ -72,9 +79,9 @@ void HelpPrintAll(void)
         PrintEntry(Left, Command->Summary, 37);
     }
     OutputPrint("\nOptions of every command:\n");
-    for (const OPTION_SPEC *Option = CommandCommonOptions; Option->Name != NULL; Option++) {
-        PrintOption(Option);
-    }
+    PrintOptions(CommandCommonOptions);
+    OutputPrint("\nOptions of every command that changes something:\n");
+    PrintOptions(CommandRehearsalOptions);
     OutputPrint("\n");
     OutputWrapped("Options are written --name VALUE or --name=VALUE; what follows -- is no option. The exit status is "
                   "0 on success, otherwise a Win32 error code. Most commands need an elevated prompt. "
@@ -109,10 +116,9 @@ void HelpPrintCommand(const COMMAND_SPEC *Command)
         PrintEntry(Argument->Name, Argument->Help, 28);
     }
     OutputPrint("\nOptions:\n");
-    for (const OPTION_SPEC *Option = Command->Options; Option->Name != NULL; Option++) {
-        PrintOption(Option);
+    PrintOptions(Command->Options);
+    if (Command->Rehearsal != NULL) {
+        PrintOptions(CommandRehearsalOptions);
     }
-    for (const OPTION_SPEC *Option = CommandCommonOptions; Option->Name != NULL; Option++) {
-        PrintOption(Option);
-    }
+    PrintOptions(CommandCommonOptions);
 }

@@ -82,7 +82,7 @@ static uint32_t Run(int Count, const char *const *Arguments)
     WnbdSetLogger(LogMessage);
     WnbdSetLogLevel(Line.Debug ? WnbdLogLevelDebug : WnbdLogLevelCritical);
     ProgressBegin(Line.Command->Waiting);
-    uint32_t Status = Line.Command->Handler(&Line);
+    uint32_t Status = Line.DryRun ? Line.Command->Rehearsal(&Line) : Line.Command->Handler(&Line);
     ProgressEnd();
     return Status;
 }

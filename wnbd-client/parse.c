@@ -135,6 +135,27 @@ static const OPTION_SPEC *OptionFind(const OPTION_SPEC *Options, const char *Nam
     return NULL;
 }
 
+/* The same among all that the command has. *Present: what says that it is given. */
+static const OPTION_SPEC *OptionOfLine(COMMAND_LINE *Line, const char *Name, size_t Length, size_t *Index,
+                                       bool **Present)
+{
+    size_t Unused;
+    const OPTION_SPEC *Option = OptionFind(Line->Command->Options, Name, Length, Index);
+    if (Option != NULL) {
+        *Present = &Line->Options[*Index].Present;
+        return Option;
+    }
+    if (Line->Command->Rehearsal != NULL) {
+        Option = OptionFind(CommandRehearsalOptions, Name, Length, &Unused);
+        *Present = &Line->DryRun;
+    }
+    if (Option == NULL) {
+        Option = OptionFind(CommandCommonOptions, Name, Length, &Unused);
+        *Present = &Line->Debug;
+    }
+    return Option;
+}
+
 static bool OptionUnknown(PARSER *Parser, const char *Argument, size_t Length)
 {
     const COMMAND_SPEC *Command = Parser->Line->Command;
@@ -172,20 +193,15 @@ static bool ParseOption(PARSER *Parser, const char *Argument)
     const char *Name = Argument + 2;
     size_t Length = strcspn(Name, "=");
     const char *Inline = Name[Length] == '=' ? Name + Length + 1 : NULL;
-    bool Common = false;
     size_t Index = 0;
+    bool *Present = NULL;
     const OPTION_SPEC *Option = NULL;
     if (strncmp(Argument, "--", 2) == 0) {
-        Option = OptionFind(Line->Command->Options, Name, Length, &Index);
-        if (Option == NULL) {
-            Option = OptionFind(CommandCommonOptions, Name, Length, &Index);
-            Common = Option != NULL;
-        }
+        Option = OptionOfLine(Line, Name, Length, &Index, &Present);
     }
     if (Option == NULL) {
         return OptionUnknown(Parser, Argument, strcspn(Argument, "="));
     }
-    bool *Present = Common ? &Line->Debug : &Line->Options[Index].Present;
     if (!ParsePresent(Parser, Option->Name, Present)) {
         return false;
     }

@@ -13,7 +13,7 @@
 static HANDLE Thread;
 static HANDLE Ended; /* an event */
 
-static DWORD WINAPI Show(LPVOID What)
+static DWORD WINAPI ShowSeconds(LPVOID What)
 {
     char Text[120];
     for (unsigned Seconds = 1; WaitForSingleObject(Ended, SECOND_MS) == WAIT_TIMEOUT; Seconds++) {
@@ -30,7 +30,7 @@ void ProgressBegin(const char *What)
         return;
     }
     Ended = CreateEventW(NULL, TRUE, FALSE, NULL);
-    Thread = Ended == NULL ? NULL : CreateThread(NULL, 0, Show, (LPVOID)(ULONG_PTR)What, 0, NULL);
+    Thread = Ended == NULL ? NULL : CreateThread(NULL, 0, ShowSeconds, (LPVOID)(ULONG_PTR)What, 0, NULL);
     if (Thread == NULL && Ended != NULL) {
         CloseHandle(Ended);
     }

@@ -86,14 +86,20 @@ const char *SuggestCommand(const char *Name)
     return Nearest.Best;
 }
 
+static void NearestOfOptions(NEAREST *Nearest, const OPTION_SPEC *Options)
+{
+    for (const OPTION_SPEC *Option = Options; Option->Name != NULL; Option++) {
+        NearestOffer(Nearest, Option->Name);
+    }
+}
+
 const char *SuggestOption(const COMMAND_SPEC *Command, const char *Name)
 {
     NEAREST Nearest = {.Wanted = WithoutDashes(Name), .BestDistance = SIZE_MAX};
-    for (const OPTION_SPEC *Option = Command->Options; Option->Name != NULL; Option++) {
-        NearestOffer(&Nearest, Option->Name);
+    NearestOfOptions(&Nearest, Command->Options);
+    if (Command->Rehearsal != NULL) {
+        NearestOfOptions(&Nearest, CommandRehearsalOptions);
     }
-    for (const OPTION_SPEC *Option = CommandCommonOptions; Option->Name != NULL; Option++) {
-        NearestOffer(&Nearest, Option->Name);
-    }
+    NearestOfOptions(&Nearest, CommandCommonOptions);
     return Nearest.Best;
 }

@@ -168,6 +168,28 @@ class Commands(bed.Case):
             self.disktool("wait-gone", number, 10)
         self.assertEqual(self.mapped(), {})
 
+    def test_dry_runs_change_nothing(self):
+        server = self.serve_one()
+        where = ("127.0.0.1", "--port", server.port)
+        said = self.client("map", "disk", *where, "--dry-run").stdout
+        self.assertEqual(said, f'Would map disk: the export "disk" of 127.0.0.1:{server.port}\n')
+        self.assertEqual(self.mapped(), {})
+        refused = self.client("map", "disk", "127.0.0.1", "--port", servers.free_port(), "--dry-run", status=None)
+        self.assertIn("refused the connection", refused.stderr)
+        number = self.map("disk", server)
+        self.assertIn("mapped already", self.client("map", "disk", *where, "--dry-run", status=183).stderr)
+        self.assertEqual(self.client("unmap", "disk", "--dry-run").stdout, f"Would remove disk, disk {number}\n")
+        self.assertIn("it is in use", self.client("reset-adapter", "--dry-run", status=170).stderr)
+        options = self.client("list-opt").stdout
+        self.assertEqual(self.client("set-opt", "LogLevel", "4", "--persistent", "--dry-run").stdout,
+                         "Would set LogLevel to 4, persistently; it is 1 at present\n")
+        self.client("reset-opt", "LogLevel", "--dry-run")
+        self.assertEqual(self.client("list-opt").stdout, options)
+        self.assertEqual(self.client("list-opt", "--persistent").stdout, "")
+        self.assertEqual(self.client("uninstall-driver", "--dry-run").stdout,
+                         "Would remove 1 disk, the adapter and the driver\n")
+        self.info(number)
+
     def test_unmap_hard(self):
         number = self.map("disk", self.serve_one())
         self.unmap("disk", "--hard-disconnect")
