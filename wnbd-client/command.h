@@ -11,7 +11,8 @@
 
 #define COMMAND_MAX_ALIASES 2
 #define COMMAND_MAX_ARGUMENTS 2
-#define COMMAND_MAX_OPTIONS 8
+#define COMMAND_MAX_OPTIONS 9
+#define COMMAND_MAX_CHOICES 3
 
 typedef enum {
     OPTION_FLAG = 0, /* present or not */
@@ -35,10 +36,20 @@ typedef struct {
     const char *Help;        /* one sentence without a full stop */
 } OPTION_SPEC;
 
+/* What there is to choose from for who completes an argument by a key. */
+typedef enum {
+    ARGUMENT_OTHER = 0, /* anything, Choices, a file */
+    ARGUMENT_COMMAND,
+    ARGUMENT_DISK, /* one that is mapped */
+    ARGUMENT_DRIVER_OPTION,
+} ARGUMENT_KIND;
+
 typedef struct {
     const char *Name; /* as help shows it; NULL ends the list */
+    ARGUMENT_KIND Kind;
     bool Optional;
-    size_t MaxLengthBytes; /* longest value, without the terminator */
+    size_t MaxLengthBytes;                    /* longest value, without the terminator */
+    const char *Choices[COMMAND_MAX_CHOICES]; /* the only values allowed, if the first is not NULL */
     const char *Help;
 } ARGUMENT_SPEC;
 
@@ -93,6 +104,7 @@ const OPTION_VALUE *CommandOption(const COMMAND_LINE *Line, const char *Name);
 
 uint32_t CommandVersion(const COMMAND_LINE *Line);                 /* cmd_info.c */
 uint32_t CommandHelp(const COMMAND_LINE *Line);                    /* cmd_info.c */
+uint32_t CommandCompletion(const COMMAND_LINE *Line);              /* cmd_completion.c */
 uint32_t CommandList(const COMMAND_LINE *Line);                    /* cmd_show.c */
 uint32_t CommandShow(const COMMAND_LINE *Line);                    /* cmd_show.c */
 uint32_t CommandStats(const COMMAND_LINE *Line);                   /* cmd_stats.c */

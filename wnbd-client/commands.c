@@ -18,11 +18,19 @@
 #define WATCH_SECONDS_MAX 86400
 #define SECONDS_MAX (UINT32_MAX / MILLISECONDS) /* the library takes milliseconds in 32 bits */
 
-#define INSTANCE_ARGUMENT(HelpText) {.Name = "instance-name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = (HelpText)}
+#define DISK_ARGUMENT                                                                                                  \
+    {.Name = "instance-name",                                                                                          \
+     .Kind = ARGUMENT_DISK,                                                                                            \
+     .MaxLengthBytes = NAME_MAX_BYTES,                                                                                 \
+     .Help = "the disk, as 'list' names it"}
 
 #define JSON_OPTION {.Name = "json", .Help = "print it as JSON, for scripts"}
 
-#define OPTION_ARGUMENT {.Name = "name", .MaxLengthBytes = NAME_MAX_BYTES, .Help = "the option, as 'list-opt' names it"}
+#define OPTION_ARGUMENT                                                                                                \
+    {.Name = "name",                                                                                                   \
+     .Kind = ARGUMENT_DRIVER_OPTION,                                                                                   \
+     .MaxLengthBytes = NAME_MAX_BYTES,                                                                                 \
+     .Help = "the option, as 'list-opt' names it"}
 
 /* What each of the driver's options takes, as part of a sentence. */
 #define OPTION_TAKES_Bool(Minimum, Maximum) "true or false"
@@ -57,9 +65,21 @@ const COMMAND_SPEC CommandTable[] = {
         .Handler = CommandHelp,
         .Summary = "list the commands, or explain one",
         .Arguments = {{.Name = "command-name",
+                       .Kind = ARGUMENT_COMMAND,
                        .Optional = true,
                        .MaxLengthBytes = NAME_MAX_BYTES,
                        .Help = "the command to explain"}},
+    },
+    {
+        .Name = "completion",
+        .Handler = CommandCompletion,
+        .Summary = "print a script by which a shell completes commands",
+        .Description = "The script is for PowerShell's profile: it completes commands, options, the names of mapped "
+                       "disks and of the driver's options.",
+        .Arguments = {{.Name = "shell",
+                       .MaxLengthBytes = NAME_MAX_BYTES,
+                       .Choices = {"powershell"},
+                       .Help = "the shell: powershell"}},
     },
     {
         .Name = "list",
@@ -76,7 +96,7 @@ const COMMAND_SPEC CommandTable[] = {
         .Handler = CommandShow,
         .Summary = "show everything about one disk",
         .Description = "MaxIOReqPerLun and MaxIOReqPerAdapter are Windows' own limits; -1: Windows does not tell them.",
-        .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+        .Arguments = {DISK_ARGUMENT},
         .Options = {JSON_OPTION},
     },
     {
@@ -87,8 +107,10 @@ const COMMAND_SPEC CommandTable[] = {
         .Summary = "make a Windows disk of an NBD export",
         .Description = "The driver connects to the server and makes the disk, which stays when this program ends. "
                        "Once Windows has it, its number and path are printed, as in Disk 1: \\\\.\\PhysicalDrive1",
-        .Arguments = {INSTANCE_ARGUMENT("name for the disk; it identifies the disk in all other commands and is its "
-                                        "serial number"),
+        .Arguments = {{.Name = "instance-name",
+                       .MaxLengthBytes = NAME_MAX_BYTES,
+                       .Help = "name for the disk; it identifies the disk in all other commands and is its "
+                               "serial number"},
                       {.Name = "hostname",
                        .MaxLengthBytes = NAME_MAX_BYTES,
                        .Help = "name or address of the NBD server"}},
@@ -139,7 +161,7 @@ const COMMAND_SPEC CommandTable[] = {
         .Description = "Windows is asked to let go of the disk first (soft disconnect), so that caches are flushed and "
                        "programs that use it can object. If that fails or takes too long, the disk is removed "
                        "nevertheless (hard disconnect). --debug tells what stands in the way.",
-        .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+        .Arguments = {DISK_ARGUMENT},
         .Options = {{.Name = "hard-disconnect", .Help = "remove the disk at once, without asking Windows"},
                     {.Name = "no-hard-disconnect-fallback", .Help = "leave the disk alone if Windows does not let go"},
                     {.Name = "soft-disconnect-timeout",
@@ -164,7 +186,7 @@ const COMMAND_SPEC CommandTable[] = {
             "The TimeSince... lines are in milliseconds; -1: it has not happened yet. With --watch: what each "
             "kind of operation did since the line before, and the time within which 50 and 99 of 100 "
             "requests were done.",
-        .Arguments = {INSTANCE_ARGUMENT("the disk, as 'list' names it")},
+        .Arguments = {DISK_ARGUMENT},
         .Options = {{.Name = "json",
                      .Help = "print it as JSON, for scripts, with bytes and latencies of each kind of operation"},
                     {.Name = "watch",

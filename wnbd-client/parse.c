@@ -239,6 +239,28 @@ static bool ParseCommandName(PARSER *Parser, const char *Name)
     return true;
 }
 
+static bool ChoiceAllowed(const ARGUMENT_SPEC *Spec, const char *Argument)
+{
+    for (size_t Index = 0; Index < COMMAND_MAX_CHOICES && Spec->Choices[Index] != NULL; Index++) {
+        if (strcmp(Spec->Choices[Index], Argument) == 0) {
+            return true;
+        }
+    }
+    return Spec->Choices[0] == NULL;
+}
+
+/* "one, two or three" */
+static const char *ChoicesShow(char *Buffer, size_t Size, const ARGUMENT_SPEC *Spec)
+{
+    size_t Used = 0;
+    for (size_t Index = 0; Index < COMMAND_MAX_CHOICES && Spec->Choices[Index] != NULL; Index++) {
+        bool Last = Index + 1 == COMMAND_MAX_CHOICES || Spec->Choices[Index + 1] == NULL;
+        const char *Between = Index == 0 ? "" : Last ? " or " : ", ";
+        Used += (size_t)snprintf(Buffer + Used, Size - Used, "%s%s", Between, Spec->Choices[Index]);
+    }
+    return Buffer;
+}
+
 static bool ParsePositional(PARSER *Parser, const char *Argument)
 {
     COMMAND_LINE *Line = Parser->Line;
@@ -258,6 +280,11 @@ static bool ParsePositional(PARSER *Parser, const char *Argument)
     if (strlen(Argument) > Spec->MaxLengthBytes) {
         return ParseFail(Parser, "the %s is too long: %zu bytes (%zu at most)", Spec->Name, strlen(Argument),
                          Spec->MaxLengthBytes);
+    }
+    if (!ChoiceAllowed(Spec, Argument)) {
+        char Choices[128];
+        return ParseFail(Parser, "unknown %s \"%s\" (give %s)", Spec->Name, Show(&Shown, Argument),
+                         ChoicesShow(Choices, sizeof(Choices), Spec));
     }
     Line->Arguments[Line->ArgumentCount++] = Argument;
     return true;
