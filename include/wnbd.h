@@ -402,9 +402,8 @@ DWORD WnbdStopDispatcher(PWNBD_DISK Disk, PWNBD_REMOVE_OPTIONS RemoveOptions);
 
 /**
  * Waits until all threads of the dispatcher have ended; any number of times, in any number of threads. 0: because the
- * disk was removed, by whomever. Otherwise the error with which the driver could not be asked any more:
- * ERROR_FILE_NOT_FOUND, for example, if it knows no such disk. ERROR_NOT_READY: it was not started.
- * ERROR_POSSIBLE_DEADLOCK: in a callback.
+ * disk is gone, whoever removed it. Otherwise the error with which the driver could not be asked any more.
+ * ERROR_NOT_READY: it was not started. ERROR_POSSIBLE_DEADLOCK: in a callback.
  */
 DWORD WnbdWaitDispatcher(PWNBD_DISK Disk);
 

@@ -196,8 +196,12 @@ static void WorkerEnd(DISK *Disk, DWORD Error)
 {
     AcquireSRWLockExclusive(&Disk->Lock);
     if (!Disk->Ended && !IsStopped(Disk)) {
-        /* Where this process removes the disk, an error is how the driver says that it is gone. */
-        Disk->Error = Disk->Removals || Disk->Removed ? ERROR_SUCCESS : Error;
+        /*
+         * Whoever removed it, a fetch that comes after the driver's farewell is told that there is no such disk. Where
+         * this process removes it, any error is how the driver says that it is gone.
+         */
+        bool Gone = Error == ERROR_FILE_NOT_FOUND || Disk->Removals || Disk->Removed;
+        Disk->Error = Gone ? ERROR_SUCCESS : Error;
         if (Disk->Error) {
             LogError("%s can't be served any more: %s", Disk->Public.Properties.InstanceName,
                      ErrorText(Disk->Error).Text);

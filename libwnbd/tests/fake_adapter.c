@@ -114,8 +114,9 @@ static void Match(void)
     UINT32 Kept = 0;
     for (UINT32 Index = 0; !Fake.There && Index < FetchCount; Index++) {
         REQUEST Farewell = {.Request = {.RequestType = WnbdReqTypeDisconnect}};
-        if (Fake.End == FakeSaysError) {
-            Complete(Fetches[Index].Overlapped, STATUS_OF(ERROR_FILE_NOT_FOUND), 0);
+        if (Fake.End == FakeSaysError || Fake.End == FakeSaysGone) {
+            DWORD Error = Fake.End == FakeSaysGone ? ERROR_FILE_NOT_FOUND : ERROR_GEN_FAILURE;
+            Complete(Fetches[Index].Overlapped, STATUS_OF(Error), 0);
         } else if (Fake.End == FakeSaysDisconnect || !SaidDisconnect) {
             SaidDisconnect = true;
             Serve(&Fetches[Index], &Farewell);

@@ -14,7 +14,8 @@
 typedef enum {
     FakeSaysDisconnect,     /* every fetch, from now on */
     FakeSaysDisconnectOnce, /* one fetch; the others wait for ever */
-    FakeSaysError           /* ERROR_FILE_NOT_FOUND */
+    FakeSaysGone,           /* ERROR_FILE_NOT_FOUND, as to a fetch that comes too late for the farewell */
+    FakeSaysError           /* ERROR_GEN_FAILURE */
 } FAKE_END;
 
 /* An answer that has come. */

@@ -10,10 +10,10 @@ static WNBD_REMOVE_OPTIONS Soft(DWORD TimeoutMs)
     return Options;
 }
 
-/* Every thread ends, whether the driver tells each of them or only one. */
+/* Every thread ends, whether the driver tells each of them, only one, or none as none was waiting for a request. */
 void TestDisconnect(void)
 {
-    static const FAKE_END Ends[] = {FakeSaysDisconnect, FakeSaysDisconnectOnce};
+    static const FAKE_END Ends[] = {FakeSaysDisconnect, FakeSaysDisconnectOnce, FakeSaysGone};
     for (size_t Index = 0; Index < ARRAYSIZE(Ends); Index++) {
         PWNBD_DISK Disk = MakeDisk(8);
         CHECK(FakeAwaitFetches(8));
@@ -31,12 +31,12 @@ void TestDisconnect(void)
 
 void TestFailure(void)
 {
-    /* The disk is gone, and nobody here has asked for it. */
+    /* The driver fails, and nobody here has asked for an end. */
     PWNBD_DISK Disk = MakeDisk(3);
     CHECK(FakeAwaitFetches(3));
     Fake.End = FakeSaysError;
     FakeTakeAway();
-    RETURNS(ERROR_FILE_NOT_FOUND, WnbdWaitDispatcher(Disk));
+    RETURNS(ERROR_GEN_FAILURE, WnbdWaitDispatcher(Disk));
     CHECK(Disk->Stopping && Disk->Stopped);
     WnbdClose(Disk);
     /* It never could be asked. */
@@ -59,7 +59,7 @@ void TestFailure(void)
 
 void TestSoftStop(void)
 {
-    /* Windows flushes before it lets go; a fetch of a disk that is gone fails, and that is no failure here. */
+    /* Windows flushes before it lets go; a fetch that fails when the disk is gone is no failure here. */
     WNBD_REMOVE_OPTIONS Options = Soft(FAKE_PATIENCE_MS);
     PWNBD_DISK Disk = MakeDisk(1);
     Fake.Made = Fake.EjectNeedsIo = true;
@@ -88,7 +88,7 @@ void TestSoftStop(void)
     CHECK(FakeAnswer(2, NULL));
     Fake.End = FakeSaysError;
     FakeTakeAway();
-    RETURNS(ERROR_FILE_NOT_FOUND, WnbdWaitDispatcher(Disk));
+    RETURNS(ERROR_GEN_FAILURE, WnbdWaitDispatcher(Disk));
     WnbdClose(Disk);
     /* Removed before it was started, and not again by WnbdClose. */
     Disk = MakeDisk(0);
