@@ -12,8 +12,10 @@
 
 #include "errors.h"
 #include "map.h"
+#include "mapping.h"
 #include "output.h"
 #include "progress.h"
+#include "service.h"
 
 #define DISK_TIMEOUT_MS 10000
 #define DISK_RETRY_MS 100
@@ -38,6 +40,23 @@ static uint32_t DiskPrint(const WNBD_PROPERTIES *Properties)
     OutputError("wnbd-client: warning: %s is mapped, but Windows has not made its disk yet (wnbd-client list shows "
                 "the disk's number once it is there)\n",
                 OutputSafe(Safe, sizeof(Safe), Properties->InstanceName, sizeof(Properties->InstanceName)));
+    return ERROR_SUCCESS;
+}
+
+/* What is mapped is remembered; and that somebody has to map it again is said where nobody would. */
+static uint32_t MapRemember(const WNBD_PROPERTIES *Properties)
+{
+    DWORD Status = MappingSave(Properties);
+    if (Status != ERROR_SUCCESS) {
+        return ErrorReport(&(FAILURE){.Action = ACTION_REMEMBER,
+                                      .Code = Status,
+                                      .Tried = "remember the mapping, which is there now,",
+                                      .Object = Properties->InstanceName});
+    }
+    if (!ServiceIsInstalled()) {
+        OutputError("wnbd-client: warning: the service that maps it again is not installed (wnbd-client service "
+                    "install)\n");
+    }
     return ERROR_SUCCESS;
 }
 
@@ -166,5 +185,8 @@ uint32_t CommandMap(const COMMAND_LINE *Line)
                     OutputSafe(Warning, sizeof(Warning), Result.Message, sizeof(Result.Message)));
     }
     Status = DiskPrint(&Properties);
-    return Status == ERROR_SUCCESS ? ERROR_SUCCESS : MapFail(&Properties, Status, &(WNBD_CREATE_RESULT){0});
+    if (Status != ERROR_SUCCESS) {
+        return MapFail(&Properties, Status, &(WNBD_CREATE_RESULT){0});
+    }
+    return CommandOption(Line, "persistent")->Present ? MapRemember(&Properties) : ERROR_SUCCESS;
 }

@@ -13,11 +13,14 @@
 #include "disk_list.h"
 #include "disk_text.h"
 #include "errors.h"
-#include "output.h"
+#include "remembered.h"
 
 uint32_t CommandList(const COMMAND_LINE *Line)
 {
     PWNBD_CONNECTION_LIST List;
+    if (CommandOption(Line, "persistent")->Present) {
+        return RememberedPrint(CommandOption(Line, "json")->Present);
+    }
     DWORD Status = DiskListRead(&List);
     if (Status != ERROR_SUCCESS) {
         free(List);

@@ -105,6 +105,8 @@ const OPTION_VALUE *CommandOption(const COMMAND_LINE *Line, const char *Name);
 uint32_t CommandVersion(const COMMAND_LINE *Line);                 /* cmd_info.c */
 uint32_t CommandHelp(const COMMAND_LINE *Line);                    /* cmd_info.c */
 uint32_t CommandCompletion(const COMMAND_LINE *Line);              /* cmd_completion.c */
+uint32_t CommandService(const COMMAND_LINE *Line);                 /* cmd_service.c */
+uint32_t CommandRehearseService(const COMMAND_LINE *Line);         /* cmd_service.c */
 uint32_t CommandList(const COMMAND_LINE *Line);                    /* cmd_show.c */
 uint32_t CommandShow(const COMMAND_LINE *Line);                    /* cmd_show.c */
 uint32_t CommandStats(const COMMAND_LINE *Line);                   /* cmd_stats.c */

@@ -89,7 +89,8 @@ const COMMAND_SPEC CommandTable[] = {
         .Description = "Prints a header, and a line for each disk: the process that mapped it, the number Windows gave "
                        "the disk (-1 while it has none), whether it is an NBD disk, the program that owns it, and its "
                        "instance name.",
-        .Options = {JSON_OPTION},
+        .Options = {JSON_OPTION,
+                    {.Name = "persistent", .Help = "list the mappings that are remembered instead, mapped or not"}},
     },
     {
         .Name = "show",
@@ -128,6 +129,9 @@ const COMMAND_SPEC CommandTable[] = {
                      .DefaultText = "the instance name",
                      .Help = "the server's name for the export"},
                     {.Name = "read-only", .Help = "refuse writes to the disk"},
+                    {.Name = "persistent",
+                     .Help = "remember it: the service (wnbd-client help service) maps it again after a restart, until "
+                             "it is unmapped"},
                     {.Name = "userspace-nbd",
                      .Help = "serve the disk from this program, which then runs until the disk is removed or Ctrl-C "
                              "is pressed"},
@@ -160,7 +164,8 @@ const COMMAND_SPEC CommandTable[] = {
         .Summary = "remove a disk",
         .Description = "Windows is asked to let go of the disk first (soft disconnect), so that caches are flushed and "
                        "programs that use it can object. If that fails or takes too long, the disk is removed "
-                       "nevertheless (hard disconnect). --debug tells what stands in the way.",
+                       "nevertheless (hard disconnect). --debug tells what stands in the way. A mapping that was "
+                       "remembered (map --persistent) is forgotten.",
         .Arguments = {DISK_ARGUMENT},
         .Options = {{.Name = "hard-disconnect", .Help = "remove the disk at once, without asking Windows"},
                     {.Name = "no-hard-disconnect-fallback", .Help = "leave the disk alone if Windows does not let go"},
@@ -262,6 +267,21 @@ const COMMAND_SPEC CommandTable[] = {
         .Summary = "remove all disks, the adapter and the WNBD driver",
         .Description = "Disks are removed without asking Windows (hard disconnect). Needs an elevated prompt. Says so "
                        "if Windows must be restarted.",
+    },
+    {
+        .Name = "service",
+        .Handler = CommandService,
+        .Rehearsal = CommandRehearseService,
+        .Summary = "install, remove or run the service that maps what is remembered",
+        .Description = "The service maps what map --persistent has remembered: when Windows has started, when the "
+                       "driver takes disks again (NewMappingsAllowed), when a disk was lost. What it does and why it "
+                       "can't is in the Application event log, source wnbd-mappings. Needs an elevated prompt.",
+        .Arguments = {{.Name = "action",
+                       .MaxLengthBytes = NAME_MAX_BYTES,
+                       .Choices = {"install", "uninstall", "run"},
+                       .Help = "install: and start it; uninstall: stop it, which leaves the disks; run: what Windows "
+                               "starts"}},
+        .Options = {{.Name = "foreground", .Help = "run: in this window, until Ctrl-C is pressed"}},
     },
     {
         .Name = "reset-adapter",

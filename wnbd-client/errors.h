@@ -23,8 +23,11 @@ typedef enum {
     ACTION_FIND_INF, /* before ACTION_INSTALL */
     ACTION_INSTALL,
     ACTION_UNINSTALL,
-    ACTION_RESTART, /* the adapter */
-    ACTION_OUTPUT,  /* writing to standard output, or a file */
+    ACTION_RESTART,  /* the adapter */
+    ACTION_REMEMBER, /* a mapping */
+    ACTION_RECALL,   /* mappings that are remembered */
+    ACTION_SERVICE,
+    ACTION_OUTPUT, /* writing to standard output, or a file */
 } ACTION;
 
 /* A failure. Strings that do not apply are NULL; they need not be safe to show. */

@@ -30,6 +30,11 @@ bool MapProperties(const COMMAND_LINE *Line, WNBD_PROPERTIES *Properties)
     const OPTION_VALUE *DiskSize = CommandOption(Line, "disk-size");
     const OPTION_VALUE *BlockSize = CommandOption(Line, "block-size");
     NBD_CONNECTION_PROPERTIES *Nbd = &Properties->NbdProperties;
+    if (CommandOption(Line, "persistent")->Present && CommandOption(Line, "userspace-nbd")->Present) {
+        OutputError("wnbd-client: map: --persistent does not go with --userspace-nbd (the service lets the driver "
+                    "serve the disk)\n");
+        return false;
+    }
     memset(Properties, 0, sizeof(*Properties));
     TextCopy(Properties->InstanceName, sizeof(Properties->InstanceName), Line->Arguments[0]);
     TextCopy(Properties->Owner, sizeof(Properties->Owner), OWNER);

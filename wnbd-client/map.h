@@ -11,7 +11,7 @@
 
 #include "command.h"
 
-/* Fills the properties from map's command line. False: the sizes do not fit each other, which has been reported. */
+/* Fills the properties from map's command line. False: the options do not fit each other, which has been reported. */
 bool MapProperties(const COMMAND_LINE *Line, WNBD_PROPERTIES *Properties);
 
 /* Reads which exports the server offers. Sets *List, for free, also if it fails; then it may be NULL. */

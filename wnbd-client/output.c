@@ -21,6 +21,7 @@
 #define WIDE_MAX 256 /* characters of a text of the driver's */
 
 static volatile LONG FirstFailure;
+static void (*ErrorSink)(const char *Text); /* NULL: standard error */
 
 static DWORD FileWrite(HANDLE Stream, const char *Text, DWORD LengthBytes)
 {
@@ -82,23 +83,29 @@ static DWORD StreamWrite(DWORD Which, const char *Text)
     return Status;
 }
 
-static DWORD StreamPrint(DWORD Which, const char *Format, va_list Arguments)
+/* Formats a text, for free; NULL: no memory. */
+static char *TextFormat(const char *Format, va_list Arguments)
 {
     va_list Again;
     va_copy(Again, Arguments);
     int Length = vsnprintf(NULL, 0, Format, Again);
     va_end(Again);
     char *Text = Length >= 0 ? malloc((size_t)Length + 1) : NULL;
-    if (Text == NULL) {
-        return ERROR_NOT_ENOUGH_MEMORY;
+    if (Text != NULL) {
+        vsnprintf(Text, (size_t)Length + 1, Format, Arguments);
     }
-    vsnprintf(Text, (size_t)Length + 1, Format, Arguments);
-    DWORD Status = StreamWrite(Which, Text);
+    return Text;
+}
+
+static DWORD StreamPrint(DWORD Which, const char *Format, va_list Arguments)
+{
+    char *Text = TextFormat(Format, Arguments);
+    DWORD Status = Text == NULL ? (DWORD)ERROR_NOT_ENOUGH_MEMORY : StreamWrite(Which, Text);
     free(Text);
     return Status;
 }
 
-static void FailureKeep(DWORD Status)
+static void StatusKeep(DWORD Status)
 {
     if (Status != ERROR_SUCCESS) {
         InterlockedCompareExchange(&FirstFailure, (LONG)Status, 0);
@@ -109,13 +116,13 @@ void OutputPrint(const char *Format, ...)
 {
     va_list Arguments;
     va_start(Arguments, Format);
-    FailureKeep(StreamPrint(STD_OUTPUT_HANDLE, Format, Arguments));
+    StatusKeep(StreamPrint(STD_OUTPUT_HANDLE, Format, Arguments));
     va_end(Arguments);
 }
 
 void OutputExact(const char *Text)
 {
-    FailureKeep(StreamWriteExact(STD_OUTPUT_HANDLE, Text));
+    StatusKeep(StreamWriteExact(STD_OUTPUT_HANDLE, Text));
 }
 
 static DWORD FileCreate(const WCHAR *Path, const char *Text)
@@ -167,12 +174,31 @@ uint32_t OutputReplaceFile(const char *Path, const char *Text)
     return Status;
 }
 
+static void SinkPrint(const char *Format, va_list Arguments)
+{
+    char *Text = TextFormat(Format, Arguments);
+    if (Text != NULL) {
+        Text[strcspn(Text, "\n")] = '\0';
+        ErrorSink(Text);
+    }
+    free(Text);
+}
+
 void OutputError(const char *Format, ...)
 {
     va_list Arguments;
     va_start(Arguments, Format);
-    (void)StreamPrint(STD_ERROR_HANDLE, Format, Arguments);
+    if (ErrorSink != NULL) {
+        SinkPrint(Format, Arguments);
+    } else {
+        (void)StreamPrint(STD_ERROR_HANDLE, Format, Arguments);
+    }
     va_end(Arguments);
+}
+
+void OutputErrorTo(void (*Sink)(const char *Text))
+{
+    ErrorSink = Sink;
 }
 
 uint32_t OutputStatus(void)

@@ -18,6 +18,9 @@ void OutputPrint(const char *Format, ...) PRINTF_LIKE(1, 2);
 /* The same for standard error; its failures are ignored, as there is nowhere left to report them. */
 void OutputError(const char *Format, ...) PRINTF_LIKE(1, 2);
 
+/* From now on gives what OutputError writes to Sink instead, without its line end: a service has no standard error. */
+void OutputErrorTo(void (*Sink)(const char *Text));
+
 /* Writes Text to standard output as it is, with its own line ends, for programs. A failure is kept for OutputStatus. */
 void OutputExact(const char *Text);
 

@@ -69,10 +69,11 @@ uint32_t CommandRehearseMap(const COMMAND_LINE *Line)
     if (Status != ERROR_SUCCESS) {
         return MapFail(&Properties, Status, &(WNBD_CREATE_RESULT){0});
     }
-    OutputPrint("Would map %s: the export \"%s\" of %s:%lu%s\n",
+    OutputPrint("Would map %s: the export \"%s\" of %s:%lu%s%s\n",
                 OutputSafe(Name, sizeof(Name), Properties.InstanceName, sizeof(Properties.InstanceName)),
                 OutputSafe(Export, sizeof(Export), Nbd->ExportName, sizeof(Nbd->ExportName)),
                 OutputSafe(Host, sizeof(Host), Nbd->Hostname, sizeof(Nbd->Hostname)), (unsigned long)Nbd->PortNumber,
-                Properties.Flags.ReadOnly ? ", read-only" : "");
+                Properties.Flags.ReadOnly ? ", read-only" : "",
+                CommandOption(Line, "persistent")->Present ? ", persistently" : "");
     return ERROR_SUCCESS;
 }

@@ -19,7 +19,7 @@ COMMANDS = {"LIST": "list", "DISK": "show stats", "OPERATIONS": "stats metrics",
             "SERVE": "map", "UNMAP": "unmap rm",
             "VERSION": "version -v", "OPTION": "list-opt get-opt set-opt reset-opt", "KEPT_OPTION": "get-opt",
             "FIND_INF": "install-driver", "INSTALL": "install-driver", "UNINSTALL": "uninstall-driver",
-            "RESTART": "reset-adapter"}
+            "RESTART": "reset-adapter", "REMEMBER": "map unmap", "RECALL": "list service", "SERVICE": "service"}
 SHORTEST = 4  # characters of a text that is worth looking for
 
 # Texts that no test can provoke, each with the reason.
@@ -30,6 +30,7 @@ EXEMPT = {
     "the connection to the server was lost while sending": "whether sending or receiving notices first is a race",
     "access to the WNBD adapter is denied: run this as administrator, elevated": "Wine opens it for everybody",
     "cannot open the WNBD adapter: %s": "Windows only, when the adapter is about to start or to go",
+    "wnbd-client: %s is mapped\n": "the service's, in tests/wine/test_persistent.py",
     "(unreadable name)": "WideCharToMultiByte replaces what it can't convert",
 }
 

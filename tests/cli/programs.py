@@ -43,11 +43,12 @@ class Statistics(unittest.TestCase):
     document = DOCUMENT.read_text(encoding="utf-8")
     seen_keys = set()
 
-    def client(self, arguments, library, status=0, stderr=""):
+    def client(self, arguments, library, status=0, stderr="", registry=()):
         """Standard output, as bytes."""
         case = run.Case(arguments)
         case.arguments = arguments
         case.sections["library"] = library
+        case.sections["registry"] = list(registry)
         target = os.path.join(self.runner.directory, "stdout")
         case.sections["environment"] = [f"CLI_TEST_STDOUT={target}"]
         actual, _, errors, _ = self.runner.run(case)
@@ -75,6 +76,14 @@ class Statistics(unittest.TestCase):
             {"InstanceName": "a\x1b[31m\nb\x85\ufffd\u202e", "Pid": -1, "DiskNumber": None, "Nbd": False,
              "Owner": ""}]})
         self.assertEqual(self.json("list --json", []), [{"Disks": []}])
+
+    def test_list_of_what_is_remembered(self):
+        server = {"Hostname": "nbd.example.org", "PortNumber": 10809, "ExportName": "x", "ReadOnly": False,
+                  "SkipNegotiation": False, "BlockSize": 0, "BlockCount": 0}
+        registry = ["a%5Cb%25\"  Hostname  REG_SZ  nbd.example.org", "a%5Cb%25\"  ExportName  REG_SZ  x"]
+        self.assertEqual(self.json("list --persistent --json", [], registry=registry),
+                         [{"Mappings": [{"InstanceName": 'a\\b%"', **server}]}])
+        self.assertEqual(self.json("list --persistent --json", []), [{"Mappings": []}])
 
     def test_show(self):
         disk = (f"disk  InstanceName={HARD_SCRIPT}  SerialNumber=serial  Owner=o  ReadOnly=1  FUASupported=1  "

@@ -13,6 +13,7 @@
     --- environment        NAME=VALUE lines; CLI_TEST_LIMITED=1: not elevated; CLI_TEST_STDOUT: where stdout goes,
                            | for a pipe that nobody reads any more
     --- files              files to make in the working directory, empty
+    --- registry           mappings that are remembered: key, value, type, content; fields as those of library
     --- status 87          exit status, 0 if missing, <any> for any but 0
     --- stdout             expected output; what is missing must be empty. In it, <1500..4000> stands for a number in
     --- stderr             that range, <any> for anything, <version> for the program's version
@@ -30,9 +31,10 @@ import subprocess
 import sys
 import tempfile
 
-SECTIONS = ("library", "environment", "files", "stdout", "stderr", "calls")
+SECTIONS = ("library", "environment", "files", "registry", "stdout", "stderr", "calls")
 VARIABLES = {"script": "FAKE_WNBD_SCRIPT", "calls": "FAKE_WNBD_CALLS", "status": "CLI_TEST_STATUS"}
 TIMEOUT_S = 60
+MAPPINGS = r"HKLM\SOFTWARE\WNBD\Mappings"
 
 
 class Case:
@@ -123,6 +125,9 @@ class Runner:
         for name in case.sections["files"]:
             os.makedirs(os.path.dirname(os.path.join(work, name)), exist_ok=True)
             open(os.path.join(work, name), "w").close()
+        for line in case.sections["registry"]:
+            key, value, kind, content = re.split("  +", line)
+            self.reg("add", rf"{MAPPINGS}\{key}", "/v", value, "/t", kind, "/d", content, "/f")
         command = ["wine", "../launch.exe", "../wnbd-client.exe"] + shlex.split(case.arguments)
         # Files, not pipes: a first program of the prefix would leave a pipe open in the system's processes.
         target = environment.get("CLI_TEST_STDOUT", os.path.join(work, "out"))
@@ -130,6 +135,8 @@ class Runner:
             subprocess.run(command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                            timeout=TIMEOUT_S, check=False)
         stdout, stderr = (text_of(os.path.join(work, name)) for name in ("out", "err"))
+        if case.sections["registry"] or "--persistent" in case.arguments:
+            self.reg("delete", MAPPINGS, "/f")
         if not os.path.exists(os.path.join(work, "status")):
             return None, stdout, stderr, ""
         with open(os.path.join(work, "status")) as file:
@@ -139,6 +146,10 @@ class Runner:
             with open(os.path.join(work, "calls"), encoding="utf-8") as file:
                 calls = re.sub(r"WnbdSetLogLevel (?:CRITICAL|WARNING)\n", "", file.read())
         return status, stdout, stderr, calls.replace(windows_path(work), "<directory>")
+
+    def reg(self, *words):
+        subprocess.run(["wine", "reg", *words], env=self.environment, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=TIMEOUT_S, check=False)
 
     def find_version(self):
         case = Case("version")
@@ -170,7 +181,7 @@ def text_of(path):
 
 def print_case(case, status, stdout, stderr, calls):
     print(f"=== {case.name}\n$ {case.arguments}".rstrip())
-    for section in ("environment", "files", "library"):
+    for section in ("environment", "files", "registry", "library"):
         if case.sections[section]:
             print(f"--- {section}\n{case.text(section)}", end="")
     if status:

@@ -10,12 +10,14 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 import bed
 from bed import ROOT, servers, sha256
 
 INSTALLED = "C:\\Program Files\\WNBD"
 ENVIRONMENT = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment"
+SERVICE = r"HKLM\SYSTEM\CurrentControlSet\Services\wnbd-mappings"
 UNINSTALL = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall"
 
 
@@ -77,6 +79,10 @@ class Installer(bed.Case):
         return [re.search(r"DisplayVersion\s+REG_SZ\s+(\S+)", part).group(1) for part in text.split("\n\n")
                 if "Windows Network Block Device (WNBD)" in part]
 
+    def services(self):
+        """The command line of the service, if there is one."""
+        return re.findall(r"ImagePath\s+REG_\w+\s+(.*?)\r?\n", self.registry(SERVICE))
+
     def test_life(self):
         before = self.path()
         first, second = self.msi("0.3.0-7-g1234567"), self.msi("0.3.1")
@@ -95,11 +101,12 @@ class Installer(bed.Case):
         self.disktool("wait", number, 10)
         self.assertEqual(self.digest(number), sha256(image.read_bytes()))
 
-        # An upgrade takes the old driver, and with it the disk, away.
+        # An upgrade takes the old driver, and with it the disk, away; and has no service where there was none.
         self.msiexec("/i", self.windows(second))
         self.assertEqual(self.products(), ["0.3.1000"])
         self.assertEqual(self.path(), [*before, INSTALLED])
         self.assertEqual(self.mapped(), {})
+        self.assertEqual(self.services(), [])
         self.assertIn("wnbd.sys: ", self.installed("version"))
         self.msiexec("/i", self.windows(first), status=None)
         self.assertEqual(self.products(), ["0.3.1000"])
@@ -109,6 +116,25 @@ class Installer(bed.Case):
         self.assertEqual(self.path(), before)
         self.assertEqual(self.products(), [])
         self.assertIn("driver is not installed", self.client("list", status=None).stderr)
+
+    def test_service(self):
+        """It goes with the product, and comes back with an upgrade, and so does what it maps."""
+        first, second = self.msi("0.3.0-7-g1234567"), self.msi("0.3.1")
+        self.msiexec("/i", self.windows(first))
+        server = self.serve(servers.NbdKit, self.image())
+        self.installed("service", "install")
+        self.installed("map", "disk", "127.0.0.1", "--port", str(server.port), "--export-name", server.export,
+                       "--persistent")
+        self.msiexec("/i", self.windows(second))
+        self.assertEqual(self.products(), ["0.3.1000"])
+        self.assertEqual(self.services(), [f'"{INSTALLED}\\wnbd-client.exe" service run'])
+        limit = time.monotonic() + 60
+        while "disk" not in self.mapped():
+            self.assertLess(time.monotonic(), limit, "the disk is not mapped again")
+            time.sleep(0.2)
+        self.msiexec("/x", self.windows(second))
+        self.assertEqual(self.services(), [])
+        self.assertFalse(self.place.exists())
 
     def test_a_driver_that_does_not_start(self):
         self.msiexec("/i", self.windows(self.msi("0.3.0", broken=True)), status=None)
