@@ -74,7 +74,7 @@ static bool FailureKeep(KEEPER *Keeper, const char *Name, DWORD Status)
     }
     bool New = Failure->Status != Status;
     ULONG Twice = Failure->DelayMs * 2 < DELAY_LAST_MS ? Failure->DelayMs * 2 : DELAY_LAST_MS;
-    Failure->DelayMs = New ? DELAY_FIRST_MS : Twice;
+    Failure->DelayMs = Failure->DelayMs == 0 ? DELAY_FIRST_MS : Twice;
     Failure->Status = Status;
     Failure->NotBefore = GetTickCount64() + Failure->DelayMs;
     return New;
@@ -100,11 +100,26 @@ static DWORD FailureDelayMs(const KEEPER *Keeper)
 
 /* ---- mapping ---- */
 
+/* It is mapped. Who has unmapped it meanwhile found no disk, but what was remembered. */
+static void KeepOrUndo(const char *Name)
+{
+    WNBD_PROPERTIES Properties;
+    const char *Value;
+    char Safe[WNBD_MAX_NAME_LENGTH];
+    if (MappingRead(Name, &Properties, &Value) == ERROR_FILE_NOT_FOUND) {
+        DWORD Status = WnbdRemoveEx(Name, NULL);
+        if (Status != ERROR_SUCCESS && Status != ERROR_FILE_NOT_FOUND) {
+            ErrorReport(&(FAILURE){.Action = ACTION_UNMAP, .Code = Status, .Tried = "unmap", .Object = Name});
+        }
+        return;
+    }
+    OutputError("wnbd-client: %s is mapped\n", OutputSafe(Safe, sizeof(Safe), Name, strlen(Name)));
+}
+
 static void KeepMap(KEEPER *Keeper, const char *Name)
 {
     WNBD_PROPERTIES Properties;
     WNBD_CREATE_RESULT Result = {0};
-    char Safe[WNBD_MAX_NAME_LENGTH];
     const char *Value;
     DWORD Status = MappingRead(Name, &Properties, &Value);
     if (Status != ERROR_SUCCESS) {
@@ -121,7 +136,7 @@ static void KeepMap(KEEPER *Keeper, const char *Name)
         MapFail(&Properties, Status, &Result);
     }
     if (Status == ERROR_SUCCESS) {
-        OutputError("wnbd-client: %s is mapped\n", OutputSafe(Safe, sizeof(Safe), Name, strlen(Name)));
+        KeepOrUndo(Name);
     }
 }
 

@@ -400,6 +400,10 @@ DWORD WnbdPollDiskNumber(const char *InstanceName, BOOLEAN ExpectMapped, BOOLEAN
 
 DWORD WnbdRemoveEx(const char *InstanceName, PWNBD_REMOVE_OPTIONS RemoveOptions)
 {
+    if (RemoveOptions == NULL) {
+        Record("WnbdRemoveEx %s\n", InstanceName);
+        return StatusOf("WnbdRemoveEx");
+    }
     Record("WnbdRemoveEx %s HardRemove=%u HardRemoveFallback=%u SoftRemoveTimeoutMs=%lu "
            "SoftRemoveRetryIntervalMs=%lu\n",
            InstanceName, RemoveOptions->Flags.HardRemove, RemoveOptions->Flags.HardRemoveFallback,
