@@ -167,6 +167,9 @@ static void CommandsFetch(void)
     CHECK(Memory.Behind[0] == 0xCC && Memory.Behind[63] == 0xCC);
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdIoctlFetchRequest(Adapter, Id + 1, &Request, NULL, 0, NULL));
     RETURNS(ERROR_FILE_NOT_FOUND, WnbdIoctlFetchRequest(Adapter, Id + 1, &Request, NULL, 0, &Wait));
+    Fake.Errors[IOCTL_WNBD_FETCH_REQ] = ERROR_ACCESS_DENIED; /* another process's disk */
+    RETURNS(ERROR_ACCESS_DENIED, WnbdIoctlFetchRequest(Adapter, Id, &Request, NULL, 0, NULL));
+    Fake.Errors[IOCTL_WNBD_FETCH_REQ] = 0;
     RETURNS(ERROR_INVALID_PARAMETER, WnbdIoctlFetchRequest(Adapter, Id, NULL, NULL, 0, NULL));
     RETURNS(ERROR_INVALID_PARAMETER, WnbdIoctlFetchRequest(Adapter, Id, &Request, NULL, 1, NULL));
     RETURNS(ERROR_INVALID_PARAMETER, WnbdIoctlFetchRequest(NULL, Id, &Request, NULL, 0, NULL));
@@ -245,6 +248,8 @@ void TestCreate(void)
     Properties = ProviderProperties();
     Fake.Errors[IOCTL_WNBD_CREATE] = ERROR_ALREADY_EXISTS;
     RETURNS(ERROR_ALREADY_EXISTS, WnbdCreate(&Properties, All, NULL, &Disk));
+    Fake.Errors[IOCTL_WNBD_CREATE] = ERROR_SHUTDOWN_IN_PROGRESS;
+    RETURNS(ERROR_SHUTDOWN_IN_PROGRESS, WnbdCreate(&Properties, All, NULL, &Disk));
     Fake.Errors[IOCTL_WNBD_CREATE] = 0;
     Fake.AdapterMissing = true;
     RETURNS(ERROR_OPEN_FAILED, WnbdCreate(&Properties, All, NULL, &Disk));

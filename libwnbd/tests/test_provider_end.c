@@ -82,6 +82,9 @@ void TestSoftStop(void)
     Fake.Made = true;
     Fake.EjectError = ERROR_BUSY;
     RETURNS(ERROR_TIMEOUT, WnbdStopDispatcher(Disk, &Options));
+    RETURNS(ERROR_TIMEOUT, WnbdRemove(Disk, &Options));
+    Fake.EjectError = ERROR_REMOVE_FAILED;
+    RETURNS(ERROR_REMOVE_FAILED, WnbdRemove(Disk, &Options));
     CHECK(!Disk->Stopping && Fake.Removed == 0);
     WNBD_IO_REQUEST Request = MakeRequest(WnbdReqTypeFlush, 2);
     FakeRequest(&Request, NULL, 0);
