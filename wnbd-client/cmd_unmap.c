@@ -8,6 +8,7 @@
 
 #include <wnbd.h>
 
+#include "diagnose.h"
 #include "disk_list.h"
 #include "errors.h"
 #include "mapping.h"
@@ -67,6 +68,12 @@ static void RememberedGiveBack(const REMEMBERED *Remembered, DWORD Error)
     }
 }
 
+/* Without a driver nothing is mapped, and what is remembered can be forgotten. */
+static bool DriverIsMissing(DWORD Status)
+{
+    return Status == ERROR_OPEN_FAILED && DiagnoseAdapter() == ADAPTER_MISSING;
+}
+
 uint32_t CommandUnmap(const COMMAND_LINE *Line)
 {
     const char *InstanceName = Line->Arguments[0];
@@ -87,7 +94,7 @@ uint32_t CommandUnmap(const COMMAND_LINE *Line)
         return Status;
     }
     Status = WnbdRemoveEx(InstanceName, &Options);
-    if (Status == ERROR_FILE_NOT_FOUND && Remembered.Is) {
+    if (Remembered.Is && (Status == ERROR_FILE_NOT_FOUND || DriverIsMissing(Status))) {
         OutputPrint("It was remembered and not mapped; now it is not remembered either.\n");
         return ERROR_SUCCESS;
     }
@@ -109,7 +116,7 @@ uint32_t CommandRehearseUnmap(const COMMAND_LINE *Line)
     bool Forgets = Remembered == ERROR_SUCCESS || Remembered == ERROR_BADKEY;
     DWORD Status = WnbdShow(InstanceName, &Info);
     OutputSafe(Safe, sizeof(Safe), InstanceName, strlen(InstanceName));
-    if (Status == ERROR_FILE_NOT_FOUND && Forgets) {
+    if (Forgets && (Status == ERROR_FILE_NOT_FOUND || DriverIsMissing(Status))) {
         OutputPrint("Would forget %s, which is not mapped\n", Safe);
         return ERROR_SUCCESS;
     }

@@ -33,7 +33,7 @@ typedef struct {
     HANDLE Changed; /* event: something was remembered or forgotten */
     HKEY Key;
     KEPT *Failures;
-    DWORD ListStatus; /* of the last look at the disks, which has been reported */
+    DWORD ListStatus; /* of the last look at what is remembered, which has been reported */
 } KEEPER;
 
 /* ---- what doesn't work ---- */
