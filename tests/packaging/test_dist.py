@@ -188,14 +188,13 @@ class Msi(unittest.TestCase):
     def test_actions(self):
         """In the order that Windows Installer's documentation asks for; what changes the system is deferred."""
         order = {row["Action"]: (int(row["Sequence"]), row["Condition"]) for row in self.rows("InstallExecuteSequence")}
-        names = [name for name, _ in sorted(order.items(), key=lambda item: item[1]) if name in {
-            "InstallValidate", "InstallInitialize", "RemoveExistingProducts", "ProcessComponents", "UninstallDriver",
-            "RemoveEnvironmentStrings", "RemoveFiles", "InstallFiles", "UndoDriver", "InstallDriver",
-            "WriteEnvironmentStrings", "InstallFinalize"}]
-        self.assertEqual(names, [
-            "InstallValidate", "InstallInitialize", "RemoveExistingProducts", "ProcessComponents", "UninstallDriver",
-            "RemoveEnvironmentStrings", "RemoveFiles", "InstallFiles", "UndoDriver", "InstallDriver",
-            "WriteEnvironmentStrings", "InstallFinalize"])
+        expected = [
+            "AppSearch", "InstallValidate", "InstallInitialize", "RemoveExistingProducts", "ProcessComponents",
+            "StopServices", "DeleteServices", "UninstallDriver", "RemoveEnvironmentStrings", "RemoveFiles",
+            "InstallFiles", "UndoDriver", "InstallDriver", "InstallService", "WriteEnvironmentStrings",
+            "InstallFinalize"]
+        self.assertEqual([name for name, _ in sorted(order.items(), key=lambda item: item[1]) if name in expected],
+                         expected)
         self.assertEqual(order["UninstallDriver"][1], 'REMOVE="ALL"')
         self.assertEqual({order["UndoDriver"][1], order["InstallDriver"][1]}, {"NOT REMOVE"})
         deferred, rollback = 18 | 0x400 | 0x800, 0x100 | 0x40
@@ -203,7 +202,20 @@ class Msi(unittest.TestCase):
         self.assertEqual(actions, {
             "UninstallDriver": (deferred, "uninstall-driver"),
             "UndoDriver": (deferred | rollback, "uninstall-driver"),
-            "InstallDriver": (deferred, 'install-driver "[INSTALLFOLDER]wnbd.inf"')})
+            "InstallDriver": (deferred, 'install-driver "[INSTALLFOLDER]wnbd.inf"'),
+            "InstallService": (deferred, "service install")})
+
+    def test_service(self):
+        """Whoever has installed it: it ends with the product, and an upgrade installs it again."""
+        [row] = self.rows("ServiceControl")
+        stop_when_removed, delete_when_removed = 0x20, 0x80
+        self.assertEqual((row["Name"], int(row["Event"]), row["Wait"], row["Component_"]),
+                         ("wnbd-mappings", stop_when_removed | delete_when_removed, "1", "Wnbd"))
+        [row] = self.rows("RegLocator")
+        self.assertEqual((row["Root"], row["Key"], row["Name"]),
+                         ("2", r"SYSTEM\CurrentControlSet\Services\wnbd-mappings", "ImagePath"))
+        order = {row["Action"]: row["Condition"] for row in self.rows("InstallExecuteSequence")}
+        self.assertEqual(order["InstallService"], "HADSERVICE AND WIX_UPGRADE_DETECTED AND NOT REMOVE")
 
     def test_path(self):
         self.assertEqual([list(row.values()) for row in self.rows("Environment")],
