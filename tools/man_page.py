@@ -73,7 +73,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     texts = help_texts()
-    _, listed, common, rest = texts.pop("").split("\n\n")
+    _, listed, common, _, rest = texts.pop("").split("\n\n")  # each command has the fourth, if it is for it
     listed = entries(listed.split("\n")[1:], 37)
     names = [re.match(r"[\w-]+", left).group() for left, _ in listed]
     if missing := [name for name in names if name not in texts]:
